@@ -1,0 +1,93 @@
+package step
+
+import (
+	"runtime"
+	"slices"
+	"syscall"
+)
+
+// call is one raw system call of a compiled step.
+type call struct {
+	nr   uintptr
+	args [6]uintptr
+	// tolerated are errors that count as success, zero where unused.
+	tolerated [3]syscall.Errno
+	// hold keeps the result; onHeld puts it in the place of the first
+	// argument. They join open, write and close of one step.
+	hold, onHeld bool
+	// passOver is the number of calls after this one that are left out when
+	// its error was tolerated: what they complete was not begun.
+	passOver int
+	// answer, where set, is what the kernel wrote into the call's buffer: a
+	// negative errno, or zero, as in an acknowledgement of netlink(7).
+	answer *int32
+	step   int32 // index of the step in its plan
+}
+
+// program is a list of steps compiled to system calls, with the memory that
+// their arguments point to. It is what a cloned child can run: reading it
+// allocates nothing and calls nothing.
+type program struct {
+	calls []call
+	keep  []any // arguments are addresses, which the collector does not see
+	free  int   // no descriptor from this one on is given a meaning
+	step  int32
+	err   error
+}
+
+// compiler is a step that is nothing but system calls. Every verb of this
+// package is one, so that all of them can be steps of an inside plan.
+type compiler interface {
+	Step
+	compile(p *program)
+}
+
+// add appends a system call and returns it for adjustment.
+func (p *program) add(nr uintptr, args ...uintptr) *call {
+	c := call{nr: nr, step: p.step}
+	copy(c.args[:], args)
+	p.calls = append(p.calls, c)
+	return &p.calls[len(p.calls)-1]
+}
+
+// reserve notes that a step puts something of its own at a descriptor.
+func (p *program) reserve(fd int) { p.free = max(p.free, fd+1) }
+
+func (c *call) tolerate(errs ...syscall.Errno) { copy(c.tolerated[:], errs) }
+
+func (c *call) tolerates(err syscall.Errno) bool { return slices.Contains(c.tolerated[:], err) }
+
+// do makes one step's system calls in the calling thread.
+func do(s compiler) error {
+	p := new(program)
+	s.compile(p)
+	if p.err != nil {
+		return p.err
+	}
+	defer runtime.KeepAlive(p)
+	var held uintptr
+	for i := 0; i < len(p.calls); i++ {
+		c := &p.calls[i]
+		first := c.args[0]
+		if c.onHeld {
+			first = held
+		}
+		r, _, errno := syscall.Syscall6(c.nr, first, c.args[1], c.args[2], c.args[3], c.args[4], c.args[5])
+		if errno == 0 && c.answer != nil {
+			errno = syscall.Errno(-*c.answer)
+		}
+		if errno != 0 {
+			if !c.tolerates(errno) {
+				if c.onHeld {
+					_ = syscall.Close(int(held))
+				}
+				return errno
+			}
+			i += c.passOver
+		}
+		if c.hold {
+			held = r
+		}
+	}
+	return nil
+}
