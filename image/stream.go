@@ -1,0 +1,149 @@
+package image
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// layerReader inflates a layer and checks it. Its Read returns io.EOF only after
+// the compressed bytes had the blob's size and digest and the inflated ones the
+// diff ID, to the last byte of either; any other end is an error.
+type layerReader struct {
+	blob     *blobReader
+	inflated io.Reader
+	close    func()
+	diff     hash.Hash
+	diffID   v1.Hash
+	done     error // what every further Read returns
+}
+
+// newLayerReader reads a blob from src and copies its bytes to keep. The
+// compression is seen in the first bytes: gzip (of one or more members), zstd, or
+// none.
+func newLayerReader(src io.Reader, keep io.Writer, d v1.Descriptor, diffID v1.Hash) (*layerReader, error) {
+	l := &layerReader{
+		blob:   &blobReader{src: src, keep: keep, want: d, sum: sha256.New()},
+		close:  func() {},
+		diff:   sha256.New(),
+		diffID: diffID,
+	}
+	// bufio hands the decoders single bytes, so that they need no buffer of their
+	// own and read no further than the stream goes.
+	buf := bufio.NewReaderSize(l.blob, 256<<10)
+	magic, err := buf.Peek(4)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	switch {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(buf)
+		if err != nil {
+			return nil, fmt.Errorf("gzip: %w", err)
+		}
+		l.inflated = z
+	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}), isSkippableFrame(magic):
+		z, err := zstd.NewReader(buf, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
+		if err != nil {
+			return nil, fmt.Errorf("zstd: %w", err)
+		}
+		l.inflated, l.close = z, z.Close
+	default:
+		l.inflated = buf
+	}
+	return l, nil
+}
+
+// isSkippableFrame knows the zstd frames that hold metadata (RFC 8878, 3.1.2),
+// with which an estargz-like blob may begin.
+func isSkippableFrame(magic []byte) bool {
+	return len(magic) == 4 && magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:], []byte{0x2a, 0x4d, 0x18})
+}
+
+func (l *layerReader) Read(p []byte) (int, error) {
+	if l.done != nil {
+		return 0, l.done
+	}
+	n, err := l.inflated.Read(p)
+	l.diff.Write(p[:n])
+	switch {
+	case err == io.EOF:
+		l.done = l.verify()
+	case err != nil:
+		l.done = l.blob.errOr(err)
+	}
+	return n, l.done
+}
+
+// verify returns io.EOF when everything matched.
+func (l *layerReader) verify() error {
+	// The decoders stop at the end of their format; the blob may go on.
+	if _, err := io.Copy(io.Discard, l.blob); err != nil {
+		return err
+	}
+	if got := "sha256:" + hex.EncodeToString(l.diff.Sum(nil)); got != l.diffID.String() {
+		return fmt.Errorf("diff ID is %s, the image config says %s", got, l.diffID)
+	}
+	return io.EOF
+}
+
+// blobReader passes a blob's bytes on and keeps a copy. Its io.EOF means that
+// size and digest matched.
+type blobReader struct {
+	src  io.Reader
+	keep io.Writer
+	want v1.Descriptor
+	sum  hash.Hash
+	n    int64
+	done error
+}
+
+func (b *blobReader) Read(p []byte) (int, error) {
+	if b.done != nil {
+		return 0, b.done
+	}
+	n, err := b.src.Read(p)
+	b.n += int64(n)
+	b.sum.Write(p[:n])
+	if b.n > b.want.Size {
+		b.done = fmt.Errorf("longer than the %d bytes that the manifest says", b.want.Size)
+		return 0, b.done
+	}
+	if _, werr := b.keep.Write(p[:n]); werr != nil {
+		b.done = werr
+		return 0, b.done
+	}
+	switch {
+	case err == io.EOF:
+		b.done = b.verify()
+	case err != nil:
+		b.done = err
+	}
+	return n, b.done
+}
+
+func (b *blobReader) verify() error {
+	if b.n != b.want.Size {
+		return fmt.Errorf("ends after %d of the %d bytes that the manifest says", b.n, b.want.Size)
+	}
+	if got := "sha256:" + hex.EncodeToString(b.sum.Sum(nil)); got != b.want.Digest.String() {
+		return fmt.Errorf("digest is %s, the manifest says %s", got, b.want.Digest)
+	}
+	return io.EOF
+}
+
+// errOr prefers what went wrong with the blob to what the decoder made of it.
+func (b *blobReader) errOr(err error) error {
+	if b.done != nil && b.done != io.EOF {
+		return b.done
+	}
+	return err
+}
