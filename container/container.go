@@ -1,0 +1,178 @@
+// Package container makes, runs, lists and removes containers.
+//
+// A container is a process that sees a root directory, process table, host
+// name and network of its own, and is held within limits. Its words:
+//
+//   - the [Record] is what the user asked for, in docker's words, fixed when
+//     the container is created;
+//   - the OCI spec (config.json) is what the kernel is to be told: the record
+//     and the image's configuration, worked out to paths, numbers and flags;
+//   - the [State] is what has become of it: created, running, exited;
+//   - the plans are the kernel steps that the spec means, see package step;
+//   - the monitor is the one process that stays beside a running container: it
+//     does the host plan, forks the container's first process with the inside
+//     plan, keeps its log, waits for it, and takes the host plan back.
+//
+// A container's life, as [Store] offers it:
+//
+//	conn, err := store.Launch(id, …)   // a monitor, which waits
+//	c, _, err := store.Create(opts)    // directory, name, spec, record
+//	err = conn.Start(store)            // the monitor starts the command
+//	exit, err := conn.Run(streams)     // its output and its exit code
+//	err = store.Remove(id, …)          // nothing is left
+//
+// Everything is kept in files: <root>/containers/<id> holds config.json,
+// record.json, state.json, the log and the writable layer, and is so an OCI
+// bundle; <run root>/<id> is locked by the monitor for as long as it lives.
+// When a monitor was killed, whichever command comes next sees the lock free
+// and reconciles: it kills what is left, undoes the host plan that it computes
+// again from the spec, and records the end.
+package container
+
+import (
+	"path/filepath"
+	"time"
+)
+
+// Record is what the user asked for when the container was created. It is
+// written once, last of all the container's files, and is what makes the
+// directory a container. The field names are docker's, as inspect shows them.
+type Record struct {
+	ID         string
+	Created    time.Time
+	Image      string   // the reference as the user gave it, "" with Rootfs
+	ImageID    string   // digest of the image's configuration
+	Layers     []string // chain IDs, bottom to top
+	Rootfs     string   // a plain directory in the place of an image
+	Platform   string   // "linux/amd64"
+	Path       string   // the command
+	Args       []string // its arguments
+	Config     Config
+	HostConfig HostConfig
+	Mounts     []MountPoint
+}
+
+// Config is the part of a container that would be the same on another host.
+type Config struct {
+	Hostname     string
+	Domainname   string
+	User         string
+	AttachStdin  bool
+	AttachStdout bool
+	AttachStderr bool
+	Tty          bool
+	OpenStdin    bool
+	StdinOnce    bool
+	Env          []string
+	Cmd          []string
+	Image        string
+	Volumes      map[string]struct{}
+	WorkingDir   string
+	Entrypoint   []string
+	Labels       map[string]string
+	StopSignal   string `json:",omitempty"`
+}
+
+// HostConfig is the part of a container that depends on the host. Sizes are in
+// bytes; zero means no limit unless a field says otherwise.
+type HostConfig struct {
+	Binds             []string
+	NetworkMode       string
+	AutoRemove        bool
+	CapAdd            []string
+	CapDrop           []string
+	Privileged        bool
+	ReadonlyRootfs    bool
+	ShmSize           int64
+	Tmpfs             map[string]string `json:",omitempty"`
+	Mounts            []Mount           `json:",omitempty"`
+	Memory            int64
+	MemorySwap        int64 // memory and swap together, -1 is unlimited
+	MemoryReservation int64
+	NanoCpus          int64 // billionths of a CPU
+	CpuShares         int64
+	CpusetCpus        string
+	PidsLimit         int64
+	Ulimits           []Ulimit
+	MaskedPaths       []string
+	ReadonlyPaths     []string
+	ContainerIDFile   string
+}
+
+// Ulimit is one resource limit by its name in docker, "nofile".
+type Ulimit struct {
+	Name       string
+	Hard, Soft int64 // -1 is unlimited
+}
+
+// Mount is one --mount, -v or --tmpfs.
+type Mount struct {
+	Type     string // "bind", "volume" or "tmpfs"
+	Source   string // host path, or the volume's name, "" for a new one
+	Target   string
+	ReadOnly bool
+	Options  []string // of a tmpfs, in the words of mount(8)
+	// CreateSource makes a missing bind source, as -v does and --mount does not.
+	CreateSource bool `json:",omitempty"`
+	Propagation  string
+	// NoCopy leaves a new volume empty, whatever the image has in its place.
+	NoCopy bool `json:",omitempty"`
+}
+
+// MountPoint is a mount as inspect shows it.
+type MountPoint struct {
+	Type        string
+	Name        string `json:",omitempty"`
+	Source      string
+	Destination string
+	Driver      string `json:",omitempty"`
+	Mode        string
+	RW          bool
+	Propagation string
+	Anonymous   bool `json:",omitempty"` // goes with the container
+}
+
+// Status words of a container, as docker has them.
+const (
+	Created = "created"
+	Running = "running"
+	Exited  = "exited"
+)
+
+// State is what has become of a container.
+type State struct {
+	Status     string
+	Pid        int // of the first process, in the host's pid namespace
+	ExitCode   int
+	OOMKilled  bool
+	Error      string
+	StartedAt  time.Time
+	FinishedAt time.Time
+	// StartTime is the first process's, in clock ticks since the boot, and
+	// BootID that boot's: with them Pid can't be mistaken for another process.
+	StartTime uint64
+	BootID    string
+}
+
+// Container is a container as it is on disk.
+type Container struct {
+	Record
+	Name  string // without docker's leading slash
+	State State
+
+	dir       string // <root>/containers/<id>
+	runDir    string // <run root>/<id>
+	layersDir string // <root>/layers
+}
+
+// ShortID is the id's first 12 digits, which docker shows.
+func (c *Container) ShortID() string { return c.ID[:12] }
+
+// LogPath is the json-file log.
+func (c *Container) LogPath() string { return filepath.Join(c.dir, c.ID+"-json.log") }
+
+// recordPath is the file that makes the directory a container.
+func (c *Container) recordPath() string { return filepath.Join(c.dir, "record.json") }
+
+// Bundle is the directory of config.json.
+func (c *Container) Bundle() string { return c.dir }

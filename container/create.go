@@ -1,0 +1,313 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gocker/layers"
+	"gocker/network"
+)
+
+// Create makes a container that is ready to start: its directory, its name,
+// its record and spec. Warnings are for the user: what was asked for and had to
+// be taken back. On an error nothing is left.
+func (s *Store) Create(o Options) (c *Container, warnings []string, err error) {
+	c, spec, warnings, err := s.prepare(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	release, err := s.claim(c, o.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer release.Close()
+	if err := c.write(spec); err != nil {
+		return nil, nil, errors.Join(err, s.discard(c))
+	}
+	return c, warnings, nil
+}
+
+// prepare works a container out and changes nothing.
+func (s *Store) prepare(o Options) (c *Container, spec *Spec, warnings []string, err error) {
+	if err := o.validate(); err != nil {
+		return nil, nil, nil, err
+	}
+	conf, err := o.config()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if o.ID == "" {
+		o.ID = NewID()
+	}
+	c = s.handle(o.ID)
+	c.Created = time.Now().UTC()
+	c.Config, c.HostConfig = conf, o.HostConfig
+	argv := append(append([]string{}, conf.Entrypoint...), conf.Cmd...)
+	c.Path, c.Args = argv[0], argv[1:]
+	if o.Image != nil {
+		c.Image, c.ImageID, c.Layers, c.Platform = o.Image.Name, o.Image.ID, o.Image.Layers, o.Image.Platform
+	}
+	if o.Rootfs != "" {
+		if c.Rootfs, err = rootfsDir(o.Rootfs); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	warnings = clampUlimits(c.HostConfig.Ulimits)
+	more, err := c.complete()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	warnings = append(warnings, more...)
+	if c.Mounts, err = s.mountPoints(c); err != nil {
+		return nil, nil, nil, err
+	}
+	u, err := findUser(conf.User, c.lowerStack())
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	spec, err = c.spec(u)
+	return c, spec, warnings, err
+}
+
+func rootfsDir(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("--rootfs: %w", err)
+	}
+	// The kernel resolves links of a lowerdir once, at the mount; a record
+	// that names the real directory says the same later.
+	if abs, err = filepath.EvalSymlinks(abs); err != nil {
+		return "", fmt.Errorf("--rootfs: %w", err)
+	}
+	info, err := os.Stat(abs)
+	if err != nil {
+		return "", fmt.Errorf("--rootfs: %w", err)
+	}
+	if !info.IsDir() {
+		return "", fmt.Errorf("--rootfs: %s: not a directory", abs)
+	}
+	return abs, nil
+}
+
+// complete fills in the defaults that depend on the host.
+func (c *Container) complete() (warnings []string, err error) {
+	h := &c.HostConfig
+	if c.Config.Hostname == "" {
+		c.Config.Hostname = c.ShortID()
+		if h.NetworkMode == "host" {
+			if c.Config.Hostname, err = os.Hostname(); err != nil {
+				return nil, fmt.Errorf("host name: %w", err)
+			}
+		}
+	}
+	if h.ShmSize == 0 {
+		h.ShmSize = 64 << 20
+	}
+	if !h.Privileged {
+		h.MaskedPaths, h.ReadonlyPaths = append(thermalPaths(), maskedPaths...), readonlyPaths
+	}
+	if h.Memory > 0 {
+		host, err := lookAtHost()
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case h.MemorySwap == 0 && host.cgroups.SwapLimit():
+			h.MemorySwap = 2 * h.Memory // docker's default: as much swap as memory
+		case h.MemorySwap > 0 && !host.cgroups.SwapLimit():
+			warnings = append(warnings, "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.")
+			h.MemorySwap = 0
+		}
+	}
+	return warnings, nil
+}
+
+// lowerStack is what the container's root is made of, before it has written.
+func (c *Container) lowerStack() layers.Stack {
+	if c.Rootfs != "" {
+		return layers.Stack{c.Rootfs}
+	}
+	if len(c.Layers) == 0 {
+		// An overlay needs something below; the empty mount point will do.
+		return layers.Stack{c.rootfs()}
+	}
+	store := layers.Store{Dir: c.layersDir}
+	return store.Stack(c.Layers)
+}
+
+// mountPoints turns -v, --mount and the image's volumes into mounts with a
+// source on the host. What the user mounts takes the place of an image's
+// volume on the same path.
+func (s *Store) mountPoints(c *Container) ([]MountPoint, error) {
+	points := []MountPoint{}
+	covered := map[string]bool{}
+	for target := range c.HostConfig.Tmpfs {
+		covered[path.Clean(target)] = true
+	}
+	for _, m := range c.HostConfig.Mounts {
+		target := path.Clean(m.Target)
+		covered[target] = true
+		point := MountPoint{Type: m.Type, Source: m.Source, Destination: target, RW: !m.ReadOnly, Propagation: m.Propagation}
+		if point.Propagation == "" {
+			point.Propagation = "rprivate"
+		}
+		if m.ReadOnly {
+			point.Mode = "ro"
+		}
+		switch m.Type {
+		case "bind":
+			if _, err := os.Stat(m.Source); err != nil && !m.CreateSource {
+				return nil, fmt.Errorf("invalid mount config for type \"bind\": bind source path does not exist: %s", m.Source)
+			}
+		case "volume":
+			point.Name, point.Driver, point.Anonymous = m.Source, "local", m.Source == ""
+			if point.Anonymous {
+				point.Name = NewID()
+			} else if !validName(m.Source) {
+				return nil, fmt.Errorf("create %s: %q includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path", m.Source, m.Source)
+			}
+			point.Source = s.volumeDir(point.Name)
+		}
+		points = append(points, point)
+	}
+	for target := range c.Config.Volumes {
+		target = path.Clean("/" + target)
+		if covered[target] {
+			continue
+		}
+		name := NewID()
+		points = append(points, MountPoint{
+			Type: "volume", Name: name, Source: s.volumeDir(name), Destination: target,
+			Driver: "local", RW: true, Propagation: "rprivate", Anonymous: true,
+		})
+	}
+	return points, nil
+}
+
+// claim makes the container's directory with its name in it. While the file it
+// returns is open the directory is locked, so that nobody takes a container
+// without a record for rubbish.
+func (s *Store) claim(c *Container, name string) (*os.File, error) {
+	all, err := lock(s.dir(), true)
+	if err != nil {
+		return nil, err
+	}
+	defer all.Close()
+	ids, err := s.ids()
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		for name = randomName(); s.byName(ids, name) != ""; {
+			name = randomName() + fmt.Sprint(len(ids))
+		}
+	} else if id := s.byName(ids, name); id != "" {
+		return nil, fmt.Errorf("Conflict. The container name %q is already in use by container %q. You have to remove (or rename) that container to be able to reuse that name.", "/"+name, id)
+	}
+	if err := os.Mkdir(c.dir, 0o710); err != nil {
+		return nil, fmt.Errorf("create container: %w", err)
+	}
+	mine, err := lock(c.dir, true)
+	if err == nil {
+		err = os.Symlink(name, filepath.Join(c.dir, "name"))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("create container: %w", err), os.RemoveAll(c.dir))
+	}
+	c.Name = name
+	return mine, nil
+}
+
+// write makes the container's files. The record comes last: with it the
+// directory is a container.
+func (c *Container) write(spec *Spec) error {
+	for _, d := range []string{filepath.Join(c.dir, "work"), c.rootfs()} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			return fmt.Errorf("create container: %w", err)
+		}
+	}
+	if err := c.lowerStack().MakeUpper(c.upper()); err != nil {
+		return fmt.Errorf("create container: %w", err)
+	}
+	files, err := c.etcFiles()
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := os.WriteFile(filepath.Join(c.dir, f.name), f.data, 0o644); err != nil {
+			return fmt.Errorf("create container: %w", err)
+		}
+	}
+	if err := c.makeSources(); err != nil {
+		return err
+	}
+	durable := !c.HostConfig.AutoRemove
+	c.State = State{Status: Created}
+	if err := c.writeState(); err != nil {
+		return err
+	}
+	if err := writeJSON(filepath.Join(c.dir, "config.json"), spec, durable); err != nil {
+		return err
+	}
+	return writeJSON(c.recordPath(), &c.Record, durable)
+}
+
+// etcFile is one of the files that take the place of the image's in /etc.
+type etcFile struct {
+	name string
+	data []byte
+}
+
+func (c *Container) etcFiles() ([]etcFile, error) {
+	resolv, err := c.resolvConf()
+	if err != nil {
+		return nil, err
+	}
+	name := c.Config.Hostname
+	if c.Config.Domainname != "" {
+		name += "." + c.Config.Domainname + " " + c.Config.Hostname
+	}
+	return []etcFile{
+		{"hostname", []byte(c.Config.Hostname + "\n")},
+		{"hosts", network.Hosts(name, c.address())},
+		{"resolv.conf", resolv},
+	}, nil
+}
+
+// address is the container's own, which loopback-only containers lack.
+func (c *Container) address() netip.Addr { return netip.Addr{} }
+
+func (c *Container) resolvConf() ([]byte, error) {
+	f, err := os.Open("/etc/resolv.conf")
+	if errors.Is(err, os.ErrNotExist) {
+		return network.ResolvConf(strings.NewReader(""), true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return network.ResolvConf(f, c.HostConfig.NetworkMode != "host")
+}
+
+// makeSources makes the host directories of binds that are missing, and the
+// volumes.
+func (c *Container) makeSources() error {
+	for i, m := range c.Mounts {
+		if m.Type != "bind" {
+			continue
+		}
+		asked := c.HostConfig.Mounts[i]
+		if _, err := os.Stat(m.Source); errors.Is(err, os.ErrNotExist) && asked.CreateSource {
+			if err := os.MkdirAll(m.Source, 0o755); err != nil {
+				return fmt.Errorf("error while creating mount source path '%s': %w", m.Source, err)
+			}
+		}
+	}
+	return c.makeVolumes()
+}

@@ -1,0 +1,160 @@
+package container
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// LogEntry is one line of a container's log, docker's json-file. A line of
+// output that is longer than 16 KiB takes several; only the last ends in a
+// newline.
+type LogEntry struct {
+	Log    string    `json:"log"`
+	Stream string    `json:"stream"`
+	Time   time.Time `json:"time"`
+}
+
+const logLine = 16 << 10
+
+// logFile appends to a log; its streams may be written at the same time.
+type logFile struct {
+	mu sync.Mutex
+	f  *os.File
+}
+
+func openLog(path string) (*logFile, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("open the log: %w", err)
+	}
+	return &logFile{f: f}, nil
+}
+
+// logStream is one of the streams. It holds back the beginning of a line until
+// its end has come. Its buffers are used again: the monitor of a command that
+// prints much stays as small as it is.
+type logStream struct {
+	log  *logFile
+	name string
+	part []byte
+	out  []byte // entries of one write
+}
+
+// write logs the lines that data completes. Entries of one call carry the same
+// time, that of their arrival, and reach the file in one write.
+func (s *logStream) write(data []byte) error {
+	now := time.Now().UTC()
+	for len(data) > 0 {
+		room := logLine - len(s.part)
+		end := bytes.IndexByte(data, '\n') + 1
+		whole := end > 0 && end <= room
+		if !whole {
+			end = min(len(data), room)
+		}
+		s.part = append(s.part, data[:end]...)
+		data = data[end:]
+		switch {
+		case whole:
+			s.encode(len(s.part), now)
+		case len(s.part) == logLine:
+			s.encode(wholeRunes(s.part), now)
+		}
+	}
+	return s.flush()
+}
+
+// close logs what the stream ended with.
+func (s *logStream) close() error {
+	if len(s.part) > 0 {
+		s.encode(len(s.part), time.Now().UTC())
+	}
+	return s.flush()
+}
+
+func (s *logStream) flush() error {
+	out := s.out
+	s.out = s.out[:0]
+	return s.log.append(out)
+}
+
+// encode makes the first n bytes that are held back an entry, just as package
+// encoding/json would write a [LogEntry].
+func (s *logStream) encode(n int, now time.Time) {
+	s.out = append(s.out, `{"log":"`...)
+	s.out = appendEscaped(s.out, s.part[:n])
+	s.out = append(s.out, `","stream":"`...)
+	s.out = append(s.out, s.name...)
+	s.out = append(s.out, `","time":"`...)
+	s.out = now.AppendFormat(s.out, time.RFC3339Nano)
+	s.out = append(s.out, "\"}\n"...)
+	s.part = append(s.part[:0], s.part[n:]...)
+}
+
+// wholeRunes returns the length of b without a character that its end has cut:
+// alone, neither half could be written as JSON.
+func wholeRunes(b []byte) int {
+	for n := 1; n < utf8.UTFMax; n++ {
+		if at := len(b) - n; utf8.RuneStart(b[at]) {
+			if !utf8.FullRune(b[at:]) {
+				return at
+			}
+			break
+		}
+	}
+	return len(b)
+}
+
+// appendEscaped appends text as the inside of a JSON string. What is no UTF-8
+// becomes U+FFFD. As in docker's logs, what has a meaning in HTML is escaped.
+func appendEscaped(out, text []byte) []byte {
+	const hex = "0123456789abcdef"
+	done := 0 // what has been appended
+	for i := 0; i < len(text); {
+		b := text[i]
+		if b >= ' ' && b < utf8.RuneSelf && b != '"' && b != '\\' && b != '<' && b != '>' && b != '&' {
+			i++
+			continue
+		}
+		c, size := utf8.DecodeRune(text[i:])
+		var escape string
+		switch {
+		case c == '"' || c == '\\':
+			escape = `\` + string(c)
+		case c == '\n':
+			escape = `\n`
+		case c == '\r':
+			escape = `\r`
+		case c == '\t':
+			escape = `\t`
+		case c == utf8.RuneError && size == 1:
+			escape = `\ufffd`
+		case c < ' ' || c == '<' || c == '>' || c == '&':
+			out = append(append(out, text[done:i]...), '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			done = i + size
+		case c == '\u2028' || c == '\u2029': // ends a line of JavaScript
+			escape = `\u202` + hex[c&15:c&15+1]
+		}
+		if escape != "" {
+			out = append(append(out, text[done:i]...), escape...)
+			done = i + size
+		}
+		i += size
+	}
+	return append(out, text[done:]...)
+}
+
+func (l *logFile) append(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, err := l.f.Write(b); err != nil {
+		return fmt.Errorf("write the log: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,296 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gocker/cgroup"
+	"gocker/container/step"
+	"gocker/layers"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// plans is a container as kernel steps.
+type plans struct {
+	group  *cgroup.Group
+	host   step.Plan
+	clone  step.Clone
+	inside step.Plan
+	opened []*os.File // what the steps name by number
+	// stdio is what the command gets as descriptors 0 to 2; nil means the
+	// plan is only printed, and nothing is opened.
+	stdio *stdio
+	links map[string]bool // from etcLinks
+}
+
+// close closes what was opened for the plans.
+func (p *plans) close() {
+	for _, f := range p.opened {
+		f.Close()
+	}
+}
+
+// host is what the plans have to know of the machine, looked at once.
+type host struct {
+	cgroups *cgroup.Host
+	ramfs   bool        // "/" is the kernel's first ramfs, which can't be pivoted away
+	caps    step.CapSet // that this process can hand on
+}
+
+// lookAtHost reads the host's mount table and this process's powers.
+func lookAtHost() (*host, error) {
+	cgroups, err := cgroup.Open()
+	if err != nil {
+		return nil, err
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs("/", &fs); err != nil {
+		return nil, fmt.Errorf("statfs /: %w", err)
+	}
+	caps, err := step.BoundingSet()
+	if err != nil {
+		return nil, err
+	}
+	return &host{cgroups: cgroups, ramfs: fs.Type == unix.RAMFS_MAGIC || isRootfs(), caps: caps}, nil
+}
+
+// isRootfs reports whether "/" is the rootfs of an initramfs that the kernel
+// keeps on a tmpfs: the mount that has itself as parent.
+func isRootfs() bool {
+	b, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) > 4 && f[4] == "/" && strings.Contains(line, " - rootfs ") {
+			return true
+		}
+	}
+	return false
+}
+
+// plans computes what the container's spec means in kernel steps. It changes
+// nothing but the descriptors that it opens: bind sources are opened while the
+// host's root can be seen, and moved in when it no longer can.
+func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
+	if spec.Process == nil || spec.Linux == nil || spec.Root == nil {
+		return nil, errors.New("config.json: no process, root or linux section")
+	}
+	group, err := h.cgroups.Group(spec.Linux.CgroupsPath, spec.Linux.Resources)
+	if err != nil {
+		return nil, err
+	}
+	p := &plans{group: group, host: hostPlan(group), stdio: stdio}
+	p.links = etcLinks(append(layers.Stack{c.upper()}, c.lowerStack()...))
+	p.clone = step.Clone{Enter: group.Join(), Leave: group.Leave(), CgroupPath: group.V2Dir()}
+	for _, ns := range spec.Linux.Namespaces {
+		p.clone.Flags |= cloneFlags[ns.Type]
+	}
+
+	root, err := c.rootSteps()
+	if err != nil {
+		return nil, err
+	}
+	mounts, err := p.mountSteps(spec, group)
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	p.inside = step.Plan{
+		{Why: "The process counts against its limit of processes only from here on.", Man: "cgroups(7)", Steps: group.Inside()},
+		{Why: "The namespace starts with a copy of the host's mounts. Cut the ties, so that nothing mounted from here on shows on the host, or the other way round.", Man: "mount_namespaces(7)", Steps: []step.Step{
+			step.Mount{Target: "/", Flags: unix.MS_REC | unix.MS_PRIVATE},
+		}},
+		{Why: "The container's own host name, in its own UTS namespace.", Man: "uts_namespaces(7)", Steps: hostnameSteps(spec)},
+		root,
+		pivotSteps(h),
+		mounts,
+		{Why: "Device nodes: the few that every program may expect, nothing of the host's disks.", Man: "mknod(2)", Steps: deviceSteps(spec)},
+		{Why: "A new network namespace has a loopback interface and no other. Set it up.", Man: "network_namespaces(7)", Steps: p.loopbackSteps()},
+		{Why: "Kernel parameters of the container's own namespaces.", Man: "proc(5)", Steps: sysctlSteps(spec)},
+		{Why: "Hide what tells about the host, and make read-only what would change it: /proc and /sys are the host's kernel.", Man: "proc(5)", Steps: maskSteps(spec)},
+		{Why: "The working directory and what the process inherits.", Man: "umask(2), setrlimit(2)", Steps: p.processSteps(spec)},
+		{Why: "Last, give up power, in an order in which each step can still be done; then become the command. (A seccomp filter will go right before the exec.)", Man: "capabilities(7), credentials(7)", Steps: execSteps(spec, h.caps)},
+	}
+	p.inside = withoutEmpty(p.inside)
+	return p, nil
+}
+
+// hostPlan is what is done outside the container, and undone after it.
+func hostPlan(group *cgroup.Group) step.Plan { return group.Plan() }
+
+var cloneFlags = map[specs.LinuxNamespaceType]uintptr{
+	specs.MountNamespace:   unix.CLONE_NEWNS,
+	specs.PIDNamespace:     unix.CLONE_NEWPID,
+	specs.UTSNamespace:     unix.CLONE_NEWUTS,
+	specs.IPCNamespace:     unix.CLONE_NEWIPC,
+	specs.NetworkNamespace: unix.CLONE_NEWNET,
+	specs.CgroupNamespace:  unix.CLONE_NEWCGROUP,
+}
+
+func withoutEmpty(p step.Plan) step.Plan {
+	var out step.Plan
+	for _, g := range p {
+		if len(g.Steps) > 0 {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// upper is the container's writable layer.
+func (c *Container) upper() string { return filepath.Join(c.dir, "upper") }
+
+// rootfs is where the root is mounted, in the container's own mount namespace.
+func (c *Container) rootfs() string { return filepath.Join(c.dir, "rootfs") }
+
+// Overlay is the mount of the container's root.
+func (c *Container) Overlay() layers.Overlay {
+	return layers.Overlay{
+		Lower:  c.lowerStack(),
+		Upper:  c.upper(),
+		Work:   filepath.Join(c.dir, "work"),
+		Target: c.rootfs(),
+		// What --rm is going to delete need not reach the disk first.
+		Volatile: c.HostConfig.AutoRemove,
+	}
+}
+
+func (c *Container) rootSteps() (step.Group, error) {
+	o := c.Overlay()
+	steps := append([]step.Step{step.Umask{Mask: 0o022}}, o.Steps()...)
+	return step.Group{
+		Why:   "The root: the image's layers, read-only and shared by all containers, under a directory of this container that takes what it writes. The uppermost layer comes first.",
+		Man:   "mount(8) and the kernel's overlayfs document",
+		Steps: append(steps, step.Chdir{Path: o.Target}),
+	}, o.Check()
+}
+
+// pivotSteps make the working directory the root and let the host's root go.
+func pivotSteps(h *host) step.Group {
+	if h.ramfs {
+		return step.Group{
+			Why: "Make it the root. The host's root is the kernel's first ramfs, which pivot_root can't replace, so the new root is moved on top of it and entered by chroot.",
+			Man: "switch_root(8), chroot(2)",
+			Steps: []step.Step{
+				step.Mount{Source: ".", Target: "/", Flags: unix.MS_MOVE},
+				step.Chroot{Path: "."},
+				step.Chdir{Path: "/"},
+			},
+		}
+	}
+	return step.Group{
+		Why: "Make it the root, with the host's root stacked on it, and let that go: from here on no path leads to the host.",
+		Man: "pivot_root(2)",
+		Steps: []step.Step{
+			step.PivotRoot{New: ".", Old: "."},
+			step.Unmount{Target: ".", Flags: unix.MNT_DETACH},
+			step.Chdir{Path: "/"},
+		},
+	}
+}
+
+func hostnameSteps(spec *Spec) []step.Step {
+	if spec.Hostname == "" {
+		return nil
+	}
+	return []step.Step{step.Sethostname{Name: spec.Hostname}}
+}
+
+// mountSteps mounts the spec's filesystems inside the new root. Their places
+// are looked up there, after the pivot, so that a link in the image leads
+// nowhere but into the image.
+func (p *plans) mountSteps(spec *Spec, group *cgroup.Group) (step.Group, error) {
+	g := step.Group{
+		Why: "The filesystems that programs expect, and the directories and files of the host that were asked for.",
+		Man: "mount(2), proc(5), sysfs(5), tmpfs(5), mq_overview(7)",
+	}
+	for _, m := range spec.Mounts {
+		flags, data := step.MountFlags(m.Options)
+		switch m.Type {
+		case "cgroup":
+			g.Steps = append(g.Steps, group.Mounts(m.Destination, flags&unix.MS_RDONLY != 0)...)
+		case "bind":
+			steps, err := p.bindSteps(m)
+			if err != nil {
+				return g, err
+			}
+			if p.links[m.Destination] {
+				g.Steps = append(g.Steps, step.Unlink{Path: m.Destination})
+			}
+			g.Steps = append(g.Steps, steps...)
+		default:
+			g.Steps = append(g.Steps,
+				step.MkdirAll{Path: m.Destination},
+				step.Mount{Source: m.Source, Target: m.Destination, Type: m.Type, Flags: flags, Data: data})
+		}
+	}
+	return g, nil
+}
+
+// bindPropagation are the words of a bind mount that are not flags.
+var bindPropagation = map[string]uintptr{
+	"private": unix.MS_PRIVATE, "rprivate": unix.MS_PRIVATE | unix.MS_REC,
+	"slave": unix.MS_SLAVE, "rslave": unix.MS_SLAVE | unix.MS_REC,
+	"shared": unix.MS_SHARED, "rshared": unix.MS_SHARED | unix.MS_REC,
+}
+
+func (p *plans) bindSteps(m specs.Mount) ([]step.Step, error) {
+	flags, words := step.MountFlags(m.Options)
+	recursive := flags&unix.MS_REC != 0
+	how := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	if recursive {
+		how |= unix.AT_RECURSIVE
+	}
+	fd := -1
+	if p.stdio != nil {
+		var err error
+		if fd, err = unix.OpenTree(unix.AT_FDCWD, m.Source, how); err != nil {
+			return nil, fmt.Errorf("open mount source %s: %w", m.Source, err)
+		}
+		p.opened = append(p.opened, os.NewFile(uintptr(fd), m.Source))
+	}
+	source, err := os.Stat(m.Source)
+	if err != nil && p.stdio != nil {
+		return nil, fmt.Errorf("mount source: %w", err)
+	}
+
+	// What a plan that is only printed would make first is missing still:
+	// directories, and gocker's own files.
+	isDir := !slices.Contains(etcNames, filepath.Base(m.Source))
+	if source != nil {
+		isDir = source.IsDir()
+	}
+	var steps []step.Step
+	if isDir {
+		steps = append(steps, step.MkdirAll{Path: m.Destination})
+	} else {
+		if dir := filepath.Dir(m.Destination); dir != "/" {
+			steps = append(steps, step.MkdirAll{Path: dir})
+		}
+		steps = append(steps, step.Touch{Path: m.Destination})
+	}
+	steps = append(steps, step.MoveMount{FD: fd, Source: m.Source, Target: m.Destination, Recursive: recursive})
+	for word := range strings.SplitSeq(words, ",") {
+		if flag, ok := bindPropagation[word]; ok {
+			steps = append(steps, step.Mount{Target: m.Destination, Flags: flag})
+		}
+	}
+	if change := flags &^ (unix.MS_BIND | unix.MS_REC); change != 0 {
+		// A remount sets all flags anew: those of the source are kept.
+		var fs unix.Statfs_t
+		if err := unix.Statfs(m.Source, &fs); err != nil && p.stdio != nil {
+			return nil, fmt.Errorf("statfs %s: %w", m.Source, err)
+		}
+		keep := uintptr(fs.Flags) & (unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_RDONLY | unix.MS_NOATIME | unix.MS_NODIRATIME)
+		steps = append(steps, step.Mount{Target: m.Destination, Flags: unix.MS_REMOUNT | unix.MS_BIND | change | keep})
+	}
+	return steps, nil
+}

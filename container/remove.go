@@ -1,0 +1,157 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// RemoveOptions are those of `gocker rm`.
+type RemoveOptions struct {
+	Force   bool // kill a running container first
+	Volumes bool // remove its anonymous volumes too
+}
+
+// Remove removes a container by name or id. The writable layer, the log and
+// the name are gone when it returns.
+func (s *Store) Remove(name string, o RemoveOptions) error {
+	for {
+		c, err := s.Get(name)
+		if err != nil {
+			return err
+		}
+		err = s.removeEnded(c, o.Volumes)
+		if !errors.Is(err, errRunning) {
+			return err
+		}
+		if !o.Force {
+			return fmt.Errorf("cannot remove container %q: container is running: stop the container before removing or force remove", name)
+		}
+		if c.State.Status != Running {
+			// Its monitor is starting it for a client that has gone: there is
+			// nothing to kill yet.
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		if err := s.Kill(c, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
+		if err := c.awaitEnd(); err != nil {
+			return err
+		}
+		// If it was the monitor that ended, the container is for us to end.
+		if err := s.buryMonitor(c); err != nil {
+			return err
+		}
+		if c.HostConfig.AutoRemove {
+			return nil // the monitor has done it
+		}
+	}
+}
+
+var errRunning = errors.New("container is running")
+
+// removeEnded removes a container unless it runs.
+func (s *Store) removeEnded(c *Container, volumes bool) error {
+	locked, err := lock(c.dir, true)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer locked.Close()
+	// Only whoever has the lock can start it. A monitor that is starting one
+	// has its own lock before it has told so.
+	if err := readJSON(filepath.Join(c.dir, "state.json"), &c.State); err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil // removed while this one waited
+		}
+		return err
+	}
+	if c.State.Status == Running {
+		return errRunning
+	}
+	alive, err := lock(c.runDir, false)
+	switch {
+	case err == nil:
+		alive.Close()
+	case errors.Is(err, errLocked) && c.State.Status == Exited:
+		if err := c.awaitEnd(); err != nil { // it is cleaning up
+			return err
+		}
+	case errors.Is(err, errLocked):
+		return errRunning
+	}
+	return s.removeLocked(c, volumes)
+}
+
+// Kill sends a signal to the container's first process. The error is
+// unix.ESRCH when that has ended.
+func (s *Store) Kill(c *Container, sig unix.Signal) error {
+	if c.State.Status != Running {
+		return fmt.Errorf("cannot kill container: %s: container %s is not running", c.Name, c.ID)
+	}
+	fd, err := unix.PidfdOpen(c.State.Pid, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	// With the descriptor open, the pid can't go to another process unseen.
+	if start, err := startTime(c.State.Pid); err != nil || start != c.State.StartTime {
+		return unix.ESRCH
+	}
+	return unix.PidfdSendSignal(fd, sig, nil, 0)
+}
+
+// awaitEnd waits until the container's monitor has ended.
+func (c *Container) awaitEnd() error {
+	f, err := lock(c.runDir, true)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// remove deletes a container that its caller has ended. It is safe to repeat,
+// and beside another that does the same.
+func (s *Store) remove(c *Container, volumes bool) error {
+	locked, err := lock(c.dir, true)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer locked.Close()
+	return s.removeLocked(c, volumes)
+}
+
+func (s *Store) removeLocked(c *Container, volumes bool) error {
+	var errs []error
+	if volumes {
+		errs = append(errs, s.removeVolumes(c))
+	}
+	return errors.Join(append(errs, c.delete())...)
+}
+
+// delete removes the directory. Without its record it is no container any
+// more, so whatever a crash leaves is rubbish that reconcile sweeps.
+func (c *Container) delete() error {
+	for _, name := range []string{"record.json", "name"} {
+		if err := os.Remove(filepath.Join(c.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove container: %w", err)
+		}
+	}
+	if err := os.RemoveAll(c.dir); err != nil {
+		return fmt.Errorf("remove container: %w", err)
+	}
+	return nil
+}
