@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"gocker/container"
+	"gocker/image"
+
+	"github.com/spf13/cobra"
+)
+
+// runFlags are those of run that are not the container's.
+type runFlags struct {
+	create  createFlags
+	detach  bool
+	explain bool
+}
+
+func newRunCommand(c *cli) *cobra.Command {
+	f := new(runFlags)
+	cmd := &cobra.Command{
+		Use:   "run [OPTIONS] IMAGE [COMMAND] [ARG...]",
+		Short: "Create and run a new container from an image",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.create.needImage(cmd, args); err != nil {
+				return err
+			}
+			code, err := c.runContainer(cmd.Context(), f, cmd, args)
+			if err != nil {
+				err = fmt.Errorf("gocker: %w\n\nRun 'gocker run --help' for more information", err)
+			}
+			if code != 0 || err != nil {
+				return &exitError{code: code, err: err}
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.SetInterspersed(false)
+	f.create.register(flags)
+	flags.BoolVarP(&f.detach, "detach", "d", false, "Run container in background and print container ID")
+	flags.Bool("help", false, "Print usage") // -h is the host name, as in docker
+	flags.BoolVar(&f.explain, "explain", false, "Print what would be done as a commented sh script, and do nothing")
+	return cmd
+}
+
+// runContainer returns the exit code of run, and an error to be shown.
+func (c *cli) runContainer(ctx context.Context, f *runFlags, cmd *cobra.Command, args []string) (int, error) {
+	opts, err := f.create.options(cmd.Flags(), args)
+	if err != nil {
+		return 125, err
+	}
+	opts.Config.AttachStdout, opts.Config.AttachStderr = !f.detach, !f.detach
+	opts.Config.AttachStdin = opts.Config.OpenStdin && !f.detach
+	opts.Config.StdinOnce = opts.Config.AttachStdin
+	if f.explain {
+		if err := c.explainRun(&f.create, opts, args); err != nil {
+			return 125, err
+		}
+		return 0, nil
+	}
+	store, err := container.Open(c.root, c.runRoot)
+	if err != nil {
+		return 125, err
+	}
+	// The monitor takes as long to start as the container to be created.
+	opts.ID = container.NewID()
+	conn, err := store.Launch(opts.ID, container.StartOptions{Stdin: opts.Config.AttachStdin})
+	if err != nil {
+		return 125, err
+	}
+	defer conn.Close()
+	ctr, err := c.createContainer(ctx, store, &f.create, opts, args)
+	if err != nil {
+		return 125, err
+	}
+	if err := conn.Start(store); err != nil {
+		return 125, err
+	}
+	if f.detach {
+		failed, err := conn.WaitStarted()
+		if err != nil {
+			return 125, err
+		}
+		if failed != nil {
+			return failed.Code, startError(failed)
+		}
+		fmt.Fprintln(c.out, ctr.ID)
+		return 0, nil
+	}
+
+	proxySignals(conn)
+	exit, err := conn.Run(container.Streams{In: c.in, Out: c.out, Err: c.err})
+	if err != nil {
+		return 125, err
+	}
+	if exit.Failed {
+		return exit.Code, startError(exit)
+	}
+	return exit.Code, nil
+}
+
+func startError(e *container.Exit) error {
+	if e.Hint == "" {
+		return errors.New(e.Message)
+	}
+	return fmt.Errorf("%s\nhint: %s", e.Message, e.Hint)
+}
+
+// createContainer finds or pulls the image and creates the container. Until
+// the container's record names them, a lock keeps the image's layers.
+func (c *cli) createContainer(ctx context.Context, store *container.Store, f *createFlags, opts container.Options, args []string) (*container.Container, error) {
+	cidfile, err := f.openCidfile()
+	if err != nil {
+		return nil, err
+	}
+	defer cidfile.close()
+	if opts.Rootfs == "" {
+		images := c.images()
+		held, err := images.Hold(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer held.Close()
+		if opts.Image, err = c.findImage(ctx, images, f, args[0]); err != nil {
+			return nil, err
+		}
+	}
+	ctr, warnings, err := store.Create(opts)
+	for _, w := range warnings {
+		fmt.Fprintln(c.err, "WARNING: "+w)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ctr, cidfile.write(ctr.ID)
+}
+
+// findImage looks an image up and pulls it as --pull says.
+func (c *cli) findImage(ctx context.Context, images *image.Store, f *createFlags, name string) (*container.Image, error) {
+	var img *image.Image
+	var err error
+	if f.pull != "always" {
+		img, err = images.Get(name)
+		if err == nil && f.platform != "" && !samePlatform(f.platform, img.Platform()) {
+			err = image.ErrNotFound
+		}
+	}
+	missing := errors.Is(err, image.ErrNotFound)
+	switch {
+	case err != nil && !missing:
+		return nil, err
+	case missing && f.pull == "never":
+		return nil, fmt.Errorf("No such image: %s", familiar(name)) //nolint // docker's words
+	case missing || f.pull == "always":
+		progress := c.err
+		if f.quiet {
+			progress = io.Discard
+		}
+		if missing {
+			fmt.Fprintf(progress, "Unable to find image '%s' locally\n", familiar(name))
+		}
+		if img, err = c.pull(ctx, name, f.platform, progress, f.quiet); err != nil {
+			return nil, err
+		}
+	}
+	return containerImage(name, img), nil
+}
+
+func containerImage(name string, img *image.Image) *container.Image {
+	return &container.Image{Name: name, ID: img.ID, Platform: img.Platform(), Config: img.Config.Config, Layers: img.ChainIDs}
+}
+
+func familiar(name string) string {
+	if ref, err := image.ParseReference(name); err == nil {
+		return ref.Familiar()
+	}
+	return name
+}
+
+// samePlatform reports whether an image's platform is the one asked for, which
+// may leave out the variant.
+func samePlatform(want, have string) bool {
+	return want == have || len(have) > len(want) && have[:len(want)] == want && have[len(want)] == '/'
+}
+
+// explainRun prints the plan of a container and creates nothing.
+func (c *cli) explainRun(f *createFlags, opts container.Options, args []string) error {
+	if opts.Rootfs == "" {
+		img, err := c.images().Get(args[0])
+		if errors.Is(err, image.ErrNotFound) {
+			return fmt.Errorf("unable to find image '%s' locally: --explain does not pull: run 'gocker pull %s' first", familiar(args[0]), args[0])
+		}
+		if err != nil {
+			return err
+		}
+		opts.Image = containerImage(args[0], img)
+	}
+	store := &container.Store{Root: c.root, RunRoot: c.runRoot}
+	return store.Explain(opts, c.out)
+}
+
+// proxySignals passes what this process receives on to the command, so that
+// `kill` of a foreground run works as if it were the command. As in docker, the
+// third SIGINT or SIGTERM gives up waiting. It goes on until this process ends.
+func proxySignals(conn *container.Conn) {
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM)
+	// To listen to a signal costs the runtime 20 µs, and there are 60 more that
+	// hardly anybody sends: commands that end at once need not pay for them.
+	time.AfterFunc(20*time.Millisecond, func() { signal.Notify(signals) })
+	go func() {
+		insist := 0
+		for s := range signals {
+			sig, ok := s.(syscall.Signal)
+			switch {
+			case !ok, sig == syscall.SIGCHLD, sig == syscall.SIGPIPE, sig == syscall.SIGURG:
+				continue
+			case sig == syscall.SIGINT, sig == syscall.SIGTERM:
+				if insist++; insist == 3 {
+					fmt.Fprintf(os.Stderr, "\ngot %d SIGTERM/SIGINTs, forcefully exiting\n", insist)
+					os.Exit(1)
+				}
+			}
+			_ = conn.Signal(sig) // the command may be ending
+		}
+	}()
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gocker/cgroup"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestWhatAPlanPrintsIsACommandOfGocker(t *testing.T) {
+	s := cgroup.DeviceFilter{Dir: "/no such/it's", Rules: []string{"c *:* m", "c 1:3 rwm"}}
+	words, err := exec.Command("sh", "-c", `gocker() { printf '%s\n' "$@"; }; `+s.Shell()).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := strings.Split(strings.TrimSpace(string(words)), "\n")
+	c, out := testCLI(t)
+	if code := c.run(args); code != 1 || out.stderr() != "open /no such/it's: no such file or directory\n" {
+		t.Errorf("%s: %d, %q", s.Shell(), code, out.stderr())
+	}
+}
+
+func TestADeviceFilterIsAttachedToAGroup(t *testing.T) {
+	dir := filepath.Join(cgroup2(t), "gocker-step-test")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(dir)
+	c, out := testCLI(t)
+	for _, tc := range []struct {
+		rule   string
+		code   int
+		stderr string
+	}{
+		{"!c 1:x rwm", 1, `device rule "!c 1:x rwm": "x" is not a number`},
+		{"c 1:3 rwm", 0, ""},
+	} {
+		out.reset()
+		code := c.run([]string{"step", "device-filter", dir, tc.rule})
+		if code != tc.code || strings.TrimSpace(out.stderr()) != tc.stderr {
+			t.Errorf("%s: %d, %q, want %d, %q", tc.rule, code, out.stderr(), tc.code, tc.stderr)
+		}
+	}
+}
+
+func TestStepIsHiddenAndTellsItsUse(t *testing.T) {
+	c, out := testCLI(t)
+	if c.run([]string{"--help"}); strings.Contains(out.stdout(), "step ") || !strings.Contains(out.stdout(), "run ") {
+		t.Errorf("help:\n%s", out.stdout())
+	}
+	for args, want := range map[string]string{
+		"step":                 "'gocker step' requires at least 1 argument",
+		"step nope":            "unknown command: gocker step nope",
+		"step device-filter x": "'gocker step device-filter' requires at least 2 arguments",
+	} {
+		out.reset()
+		if code := c.run(strings.Fields(args)); code != 1 || !strings.Contains(out.stderr(), want) {
+			t.Errorf("%s: %d, %q, want %q", args, code, out.stderr(), want)
+		}
+	}
+}
+
+// cgroup2 returns where version 2 is mounted.
+func cgroup2(t *testing.T) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root makes control groups")
+	}
+	for _, dir := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
+		var fs unix.Statfs_t
+		if err := unix.Statfs(dir, &fs); err == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC {
+			return dir
+		}
+	}
+	t.Skip("cgroup2 is mounted neither on /sys/fs/cgroup nor on unified in it")
+	return ""
+}
