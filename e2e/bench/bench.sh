@@ -1,0 +1,240 @@
+#!/bin/sh
+# Measure gocker beside its peers: bench.sh GOCKER
+# Prints a table of ratios, in markdown, with the limits that the project set
+# itself. Everything lies on an ext4 made for the purpose: an old one is slower,
+# because it walks the inodes that removals freed. What runs at the same time
+# distorts all of it; the ratios suffer less than the times, because the rivals
+# are measured in one call of hyperfine.
+#
+#	RUNS  runs of each command, 60 unless given
+#	ONLY  start, throughput, memory, version or size, to measure one thing
+set -eu
+
+gocker=$(realpath "$1")
+here=$(cd "$(dirname "$0")" && pwd)
+runs=${RUNS:-60}
+
+[ "$(id -u)" = 0 ] || {
+	echo "bench: containers need root" >&2
+	exit 1
+}
+
+work=$(mktemp -d /var/tmp/gocker-bench.XXXXXX)
+registry='' dockerd='' sleeper=''
+
+# shellcheck disable=SC2317 # called by the trap
+cleanup() {
+	status=$?
+	trap '' INT TERM
+	containers=$("$gocker" ps -aq 2>/dev/null) || :
+	# shellcheck disable=SC2086 # a list of words
+	[ -z "$containers" ] || "$gocker" rm -f $containers >/dev/null || :
+	for pid in $registry $dockerd $sleeper; do
+		kill "$pid" 2>/dev/null || :
+		wait "$pid" 2>/dev/null || :
+	done
+	umount "$work/run" 2>/dev/null || :
+	umount "$work/fs" 2>/dev/null || umount -l "$work/fs" 2>/dev/null || :
+	rm -rf "$work"
+	exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# until_true CONDITION... waits for it, 20 seconds at most.
+until_true() {
+	tries=0
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 200 ] || return 1
+		sleep 0.1
+	done
+}
+
+wanted() { [ -z "${ONLY:-}" ] || [ "$ONLY" = "$1" ]; }
+
+note() { echo "bench: $*" >&2; }
+
+# median FILE N prints the median of the nth command of a hyperfine export, in
+# milliseconds.
+median() { jq -r ".results[$2].median * 1000" "$1"; }
+
+# row WHAT OURS THEIRS RATIO LIMIT; a ratio is met when it is at most the limit,
+# or at least, where the limit begins with ">=".
+row() {
+	case $5 in
+	">="*) verdict=$(awk "BEGIN { print ($4 >= ${5#>=}) ? \"yes\" : \"no\" }") ;;
+	"<="*) verdict=$(awk "BEGIN { print ($4 <= ${5#<=}) ? \"yes\" : \"no\" }") ;;
+	*) verdict= ;;
+	esac
+	printf '| %s | %s | %s | %s | %s | %s |\n' "$1" "$2" "$3" "$4" "$5" "$verdict" >>"$work/table"
+}
+
+left_out() { echo "Left out: $*" >>"$work/left-out"; }
+
+ratio() { awk "BEGIN { printf \"%.2f\", $1 / $2 }"; }
+ms() { awk "BEGIN { printf \"%.1f ms\", $1 }"; }
+
+make_filesystem() {
+	truncate -s 8G "$work/ext4"
+	mkfs.ext4 -q -F "$work/ext4"
+	mkdir "$work/fs" "$work/run"
+	mount -o loop "$work/ext4" "$work/fs"
+	mount -t tmpfs tmpfs "$work/run"
+	export GOCKER_ROOT="$work/fs/gocker" GOCKER_RUN_ROOT="$work/run/gocker"
+}
+
+listening() { address=$(sed -n 's/.*listening on \(127\.0\.0\.1:[0-9]*\).*/\1/p' "$work/registry.log") && [ -n "$address" ]; }
+
+start_registry() {
+	cat >"$work/registry.yml" <<-END
+		version: 0.1
+		storage: {filesystem: {rootdirectory: $work/fs/registry}}
+		http: {addr: "127.0.0.1:0", secret: bench}
+	END
+	docker-registry serve "$work/registry.yml" >"$work/registry.log" 2>&1 &
+	registry=$!
+	until_true listening || {
+		cat "$work/registry.log" >&2
+		exit 1
+	}
+	image=$address/busybox
+	(cd "$here/../.." && "${GO:-go}" run ./e2e/push busybox "$image")
+}
+
+# make_bundle is what runc gets: the same files, ready in a plain directory. It
+# mounts no overlay and keeps no record and no log.
+make_bundle() {
+	bundle=$work/fs/bundle
+	mkdir -p "$bundle/rootfs/bin" "$bundle/rootfs/proc" "$bundle/rootfs/sys" "$bundle/rootfs/dev"
+	cp "$(command -v busybox)" "$bundle/rootfs/bin/busybox"
+	busybox --list | while read -r applet; do
+		[ "$applet" = busybox ] || ln "$bundle/rootfs/bin/busybox" "$bundle/rootfs/bin/$applet"
+	done
+	(cd "$bundle" && runc spec)
+	jq '.process.args = ["true"] | .process.terminal = false' "$bundle/config.json" >"$bundle/new"
+	mv "$bundle/new" "$bundle/config.json"
+	runc --root "$work/run/runc" run -b "$bundle" probe </dev/null
+}
+
+docker_() { docker -H "unix://$work/run/docker.sock" "$@"; }
+
+# start_docker fails when this machine can't have a docker engine.
+start_docker() {
+	command -v dockerd >/dev/null || return 1
+	dockerd --data-root "$work/fs/docker" --exec-root "$work/run/docker" \
+		--pidfile "$work/run/docker.pid" -H "unix://$work/run/docker.sock" \
+		--bridge=none --iptables=false --ip6tables=false >"$work/dockerd.log" 2>&1 </dev/null &
+	dockerd=$!
+	until_true docker_ version &&
+		docker_ pull -q "$image" >/dev/null &&
+		docker_ run --rm --network none "$image" true >/dev/null
+}
+
+# compare NAME COMMAND... measures the commands in one call.
+compare() {
+	name=$1
+	shift
+	note "$name: $*"
+	hyperfine -N --warmup 5 --runs "$runs" --export-json "$work/$name.json" "$@" >&2
+}
+
+measure_start() {
+	set -- "$gocker run --rm --network none $image true" \
+		"runc --root $work/run/runc run -b $bundle bench"
+	if start_docker; then
+		set -- "$@" "docker -H unix://$work/run/docker.sock run --rm --network none $image true"
+		with_docker=yes
+	else
+		tail -n 3 "$work/dockerd.log" >&2 || :
+		left_out "docker, because no engine could be started on this machine."
+		with_docker=
+	fi
+	compare start "$@"
+	ours=$(median "$work/start.json" 0) theirs=$(median "$work/start.json" 1)
+	row "\`run --rm --network none IMAGE true\` beside \`runc run\` of a bare bundle" \
+		"$(ms "$ours")" "$(ms "$theirs")" "$(ratio "$ours" "$theirs")" "<=0.5"
+	if [ -n "$with_docker" ]; then
+		theirs=$(median "$work/start.json" 2)
+		row "the same beside \`docker run\`" \
+			"$(ms "$ours")" "$(ms "$theirs")" "$(ratio "$ours" "$theirs")" "<=0.08"
+	fi
+}
+
+measure_throughput() {
+	count=100
+	cat >"$work/ours" <<-END
+		seq $count | xargs -P4 -I{} $gocker run --rm --network none $image true
+	END
+	cat >"$work/theirs" <<-END
+		seq $count | xargs -P4 -I{} runc --root $work/run/runc run -b $bundle bench-{}
+	END
+	note "throughput, $count runs, 4 at a time"
+	hyperfine -N --warmup 1 --runs 5 --export-json "$work/throughput.json" \
+		"sh $work/ours" "sh $work/theirs" >&2
+	ours=$(awk "BEGIN { print $count * 1000 / $(median "$work/throughput.json" 0) }")
+	theirs=$(awk "BEGIN { print $count * 1000 / $(median "$work/throughput.json" 1) }")
+	row "runs a second, 4 at a time, beside runc" \
+		"$(awk "BEGIN { printf \"%.0f/s\", $ours }")" "$(awk "BEGIN { printf \"%.0f/s\", $theirs }")" \
+		"$(ratio "$ours" "$theirs")" ">=3"
+}
+
+monitor_of() {
+	for process in /proc/[0-9]*; do
+		case $(tr '\0' ' ' 2>/dev/null <"$process/cmdline") in
+		*gocker*" monitor "*"$1"*) echo "${process#/proc/}" ;;
+		esac
+	done
+}
+
+measure_memory() {
+	"$gocker" run --name sleeper --network none "$image" sleep 1000 </dev/null &
+	sleeper=$!
+	until_true sh -c "\"$gocker\" ps -q --filter name=sleeper | grep ."
+	kill -KILL "$sleeper" # the CLI's share of the pages isn't the monitor's
+	wait "$sleeper" 2>/dev/null || :
+	sleeper=
+	sleep 2 # the container is to be asleep, and its monitor at rest
+	monitor=$(monitor_of "$("$gocker" ps -q --no-trunc --filter name=sleeper)")
+	pss=$(awk '/^Pss:/ { printf "%.2f", $2 / 1024 }' "/proc/$monitor/smaps_rollup")
+	"$gocker" rm -f sleeper >/dev/null
+	row "private memory of the monitor of a sleeping container (Pss, MiB)" "$pss" "" "$pss" "<=3"
+}
+
+measure_version() {
+	mkdir "$work/empty"
+	printf 'package main\n\nfunc main() {}\n' >"$work/empty/main.go"
+	(cd "$work/empty" && CGO_ENABLED=0 "${GO:-go}" build -trimpath -ldflags '-s -w' -o main main.go)
+	compare version "$gocker version" "$work/empty/main"
+	ours=$(median "$work/version.json" 0) theirs=$(median "$work/version.json" 1)
+	row "\`gocker version\` beside an empty Go main" \
+		"$(ms "$ours")" "$(ms "$theirs")" "$(ratio "$ours" "$theirs")" "<=2.2"
+}
+
+measure_size() {
+	size=$(stat -c %s "$gocker" | awk '{ printf "%.1f", $1 / 1e6 }')
+	row "the binary (MB)" "$size" "" "$size" "<=15"
+}
+
+make_filesystem
+start_registry
+"$gocker" pull -q "$image" >/dev/null
+make_bundle
+: >"$work/table"
+: >"$work/left-out"
+for what in start throughput memory version size; do
+	if wanted "$what"; then "measure_$what"; fi
+done
+
+cat <<END
+$(date -u +%Y-%m-%d), $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, \
+Linux $(uname -r), gocker $("$gocker" version --format '{{.Client.Version}}'), $(runc --version | head -n 1)\
+$([ -z "${with_docker:-}" ] || docker_ version --format ', docker {{.Server.Version}}'). Medians of $runs runs.
+
+| what | gocker | beside | ratio or value | limit | met |
+| --- | --- | --- | --- | --- | --- |
+$(cat "$work/table")
+
+$(cat "$work/left-out")
+END
