@@ -14,6 +14,8 @@ type Spec struct {
 	Hostname string        `json:"hostname,omitempty"`
 	Mounts   []specs.Mount `json:"mounts,omitempty"`
 	Linux    *SpecLinux    `json:"linux,omitempty"`
+	// Annotations are for who reads the file: see specs.Spec.
+	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
 // SpecProcess is the command and what it inherits, see specs.Process.

@@ -97,6 +97,9 @@ type HostConfig struct {
 	MaskedPaths       []string
 	ReadonlyPaths     []string
 	ContainerIDFile   string
+	// Without are the walls that are left out, from [ParseWithout]. It is
+	// gocker's own.
+	Without []string `json:",omitempty"`
 }
 
 // Ulimit is one resource limit by its name in docker, "nofile".

@@ -58,7 +58,7 @@ func (s *Store) prepare(o Options) (c *Container, spec *Spec, warnings []string,
 			return nil, nil, nil, err
 		}
 	}
-	warnings = clampUlimits(c.HostConfig.Ulimits)
+	warnings = append(c.HostConfig.Unsafe(), clampUlimits(c.HostConfig.Ulimits)...)
 	more, err := c.complete()
 	if err != nil {
 		return nil, nil, nil, err
@@ -100,7 +100,7 @@ func (c *Container) complete() (warnings []string, err error) {
 	h := &c.HostConfig
 	if c.Config.Hostname == "" {
 		c.Config.Hostname = c.ShortID()
-		if h.NetworkMode == "host" {
+		if h.NetworkMode == "host" || h.lacks(wallUTS) {
 			if c.Config.Hostname, err = os.Hostname(); err != nil {
 				return nil, fmt.Errorf("host name: %w", err)
 			}
@@ -109,7 +109,7 @@ func (c *Container) complete() (warnings []string, err error) {
 	if h.ShmSize == 0 {
 		h.ShmSize = 64 << 20
 	}
-	if !h.Privileged {
+	if !h.Privileged && !h.lacks(wallMasks) {
 		h.MaskedPaths, h.ReadonlyPaths = append(thermalPaths(), maskedPaths...), readonlyPaths
 	}
 	if h.Memory > 0 {

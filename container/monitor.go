@@ -275,6 +275,12 @@ func (m *monitor) wait() (*Exit, error) {
 			return &Exit{Code: 255}, fmt.Errorf("wait for the container: %w", err)
 		}
 	}
+	if m.plans.clone.Flags&unix.CLONE_NEWPID == 0 {
+		// No namespace ends the others, who may hold the streams open.
+		if err := m.plans.group.Kill(); err != nil {
+			return &Exit{Code: 255}, err
+		}
+	}
 	m.pump.Wait()
 	exit := &Exit{Code: status.ExitStatus()}
 	if status.Signaled() {

@@ -77,7 +77,7 @@ func (o *Options) validate() error {
 		}
 		seen[target] = true
 	}
-	return nil
+	return o.validateWalls()
 }
 
 // validName reports whether a name is one of docker's: a letter or digit, then

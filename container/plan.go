@@ -87,14 +87,17 @@ func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plans{group: group, host: hostPlan(group), stdio: stdio}
+	if err := findable(spec, group); err != nil {
+		return nil, err
+	}
+	p := &plans{group: group, host: c.hostPlan(spec, group), stdio: stdio}
 	p.links = etcLinks(append(layers.Stack{c.upper()}, c.lowerStack()...))
 	p.clone = step.Clone{Enter: group.Join(), Leave: group.Leave(), CgroupPath: group.V2Dir()}
 	for _, ns := range spec.Linux.Namespaces {
 		p.clone.Flags |= cloneFlags[ns.Type]
 	}
 
-	root, err := c.rootSteps()
+	root, err := c.rootSteps(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -105,12 +108,10 @@ func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
 	}
 	p.inside = step.Plan{
 		{Why: "The process counts against its limit of processes only from here on.", Man: "cgroups(7)", Steps: group.Inside()},
-		{Why: "The namespace starts with a copy of the host's mounts. Cut the ties, so that nothing mounted from here on shows on the host, or the other way round.", Man: "mount_namespaces(7)", Steps: []step.Step{
-			step.Mount{Target: "/", Flags: unix.MS_REC | unix.MS_PRIVATE},
-		}},
+		{Why: "The namespace starts with a copy of the host's mounts. Cut the ties, so that nothing mounted from here on shows on the host, or the other way round.", Man: "mount_namespaces(7)", Steps: privateSteps(spec)},
 		{Why: "The container's own host name, in its own UTS namespace.", Man: "uts_namespaces(7)", Steps: hostnameSteps(spec)},
 		root,
-		pivotSteps(h),
+		pivotSteps(spec, h),
 		mounts,
 		{Why: "Device nodes: the few that every program may expect, nothing of the host's disks.", Man: "mknod(2)", Steps: deviceSteps(spec)},
 		{Why: "A new network namespace has a loopback interface and no other. Set it up.", Man: "network_namespaces(7)", Steps: p.loopbackSteps()},
@@ -124,7 +125,9 @@ func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
 }
 
 // hostPlan is what is done outside the container, and undone after it.
-func hostPlan(group *cgroup.Group) step.Plan { return group.Plan() }
+func (c *Container) hostPlan(spec *Spec, group *cgroup.Group) step.Plan {
+	return slices.Concat(unsafeNote(spec), group.Plan(), c.mountScope(spec))
+}
 
 var cloneFlags = map[specs.LinuxNamespaceType]uintptr{
 	specs.MountNamespace:   unix.CLONE_NEWNS,
@@ -163,7 +166,10 @@ func (c *Container) Overlay() layers.Overlay {
 	}
 }
 
-func (c *Container) rootSteps() (step.Group, error) {
+func (c *Container) rootSteps(spec *Spec) (step.Group, error) {
+	if spec.lacks(wallOverlay) {
+		return c.bareRoot(spec), nil
+	}
 	o := c.Overlay()
 	steps := append([]step.Step{step.Umask{Mask: 0o022}}, o.Steps()...)
 	return step.Group{
@@ -174,7 +180,10 @@ func (c *Container) rootSteps() (step.Group, error) {
 }
 
 // pivotSteps make the working directory the root and let the host's root go.
-func pivotSteps(h *host) step.Group {
+func pivotSteps(spec *Spec, h *host) step.Group {
+	if spec.lacks(wallPivot) {
+		return chrootSteps()
+	}
 	if h.ramfs {
 		return step.Group{
 			Why: "Make it the root. The host's root is the kernel's first ramfs, which pivot_root can't replace, so the new root is moved on top of it and entered by chroot.",

@@ -60,6 +60,13 @@ func TestAFeatureIsItsPlan(t *testing.T) {
 		{name: "ulimit", o: Options{HostConfig: HostConfig{Ulimits: []Ulimit{{Name: "nofile", Soft: 1024, Hard: 2048}, {Name: "core"}}}}},
 		{name: "rm", o: Options{HostConfig: HostConfig{AutoRemove: true}}},
 		{name: "rootfs", o: Options{Rootfs: "$TMP/root"}},
+		{name: "without-namespaces", o: Options{Config: Config{Hostname: "box"}, HostConfig: HostConfig{NetworkMode: "host", Without: []string{"pid", "ipc", "net", "cgroup"}}}},
+		{name: "without-mount", o: Options{HostConfig: HostConfig{Without: []string{"mount", "pivot_root"}}}},
+		{name: "without-mount-and-overlay", o: Options{Rootfs: "$TMP/root", HostConfig: HostConfig{Without: []string{"mount", "pivot_root", "overlay"}}}},
+		{name: "without-overlay", o: Options{Rootfs: "$TMP/root", HostConfig: HostConfig{Without: []string{"overlay"}}}},
+		{name: "without-proc", o: Options{HostConfig: HostConfig{Without: []string{"proc"}}}},
+		{name: "without-masks-and-caps", o: Options{HostConfig: HostConfig{Without: []string{"masks", "caps"}}}},
+		{name: "without-limits-and-devices", v1: true, o: Options{HostConfig: HostConfig{Memory: 64 << 20, PidsLimit: 9, NanoCpus: 1e9, Without: []string{"limits", "devices"}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			golden(t, filepath.Join("testdata", "plans", c.name+".golden"), printPlan(t, c.o, c.v1))

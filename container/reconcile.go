@@ -98,7 +98,7 @@ func (c *Container) clean() error {
 	if err := group.Kill(); err != nil {
 		return err
 	}
-	return hostPlan(group).Undo()
+	return c.hostPlan(spec, group).Undo()
 }
 
 // killProcess kills a process and waits for its end, if it is still the one

@@ -145,6 +145,11 @@ func (s *Store) removeLocked(c *Container, volumes bool) error {
 // delete removes the directory. Without its record it is no container any
 // more, so whatever a crash leaves is rubbish that reconcile sweeps.
 func (c *Container) delete() error {
+	// Empty, unless the root is still mounted: then everything below, with the
+	// binds of the user, would be removed too.
+	if err := os.Remove(c.rootfs()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove container: %w", err)
+	}
 	for _, name := range []string{"record.json", "name"} {
 		if err := os.Remove(filepath.Join(c.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("remove container: %w", err)

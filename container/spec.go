@@ -53,8 +53,12 @@ func defaultMounts(h *HostConfig) []specs.Mount {
 	if h.Privileged {
 		access = "rw"
 	}
+	proc := specs.Mount{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}}
+	if h.lacks(wallProc) {
+		proc = specs.Mount{Destination: "/proc", Type: "bind", Source: "/proc", Options: []string{"bind", "rprivate"}}
+	}
 	return []specs.Mount{
-		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}},
+		proc,
 		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "strictatime", "mode=755", "size=65536k"}},
 		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
 		{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", access}},
@@ -129,6 +133,15 @@ func (c *Container) spec(u user) (*Spec, error) {
 			Resources:     resources(host),
 		},
 	}
+	if len(host.Without) > 0 {
+		spec.Annotations = map[string]string{annotation: strings.Join(host.Without, ",")}
+	}
+	if host.lacks(wallUTS) {
+		spec.Hostname = ""
+	}
+	if host.lacks(wallOverlay) {
+		spec.Root.Path = c.Rootfs
+	}
 	if host.NetworkMode != "host" {
 		spec.Linux.Sysctl = map[string]string{
 			"net.ipv4.ping_group_range":           "0 2147483647",
@@ -144,15 +157,21 @@ func (c *Container) spec(u user) (*Spec, error) {
 }
 
 func namespaces(h *HostConfig) []specs.LinuxNamespace {
-	ns := []specs.LinuxNamespace{
-		{Type: specs.MountNamespace},
-		{Type: specs.PIDNamespace},
-		{Type: specs.UTSNamespace},
-		{Type: specs.IPCNamespace},
-		{Type: specs.CgroupNamespace},
-	}
-	if h.NetworkMode != "host" {
-		ns = append(ns, specs.LinuxNamespace{Type: specs.NetworkNamespace})
+	var ns []specs.LinuxNamespace
+	for _, n := range []struct {
+		kind   specs.LinuxNamespaceType
+		shared bool
+	}{
+		{specs.MountNamespace, h.lacks(wallMount)},
+		{specs.PIDNamespace, h.lacks(wallPID)},
+		{specs.UTSNamespace, h.lacks(wallUTS)},
+		{specs.IPCNamespace, h.lacks(wallIPC)},
+		{specs.CgroupNamespace, h.lacks(wallCgroup)},
+		{specs.NetworkNamespace, h.NetworkMode == "host"},
+	} {
+		if !n.shared {
+			ns = append(ns, specs.LinuxNamespace{Type: n.kind})
+		}
 	}
 	return ns
 }
@@ -170,7 +189,7 @@ func capabilities(h *HostConfig) (step.CapSet, error) {
 
 // chooseCaps is capabilities on a host that has these to give.
 func chooseCaps(h *HostConfig, bounding step.CapSet) (step.CapSet, error) {
-	if h.Privileged {
+	if h.Privileged || h.lacks(wallCaps) {
 		return bounding, nil
 	}
 	add, addAll, err := parseCaps(h.CapAdd)
@@ -259,8 +278,11 @@ func clampUlimits(ulimits []Ulimit) (warnings []string) {
 // resources turns docker's limits into the spec's.
 func resources(h *HostConfig) *specs.LinuxResources {
 	r := &specs.LinuxResources{Devices: allowedDevices()}
-	if h.Privileged {
+	if h.Privileged || h.lacks(wallDevices) {
 		r.Devices = []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}
+	}
+	if h.lacks(wallLimits) {
+		return r
 	}
 	if h.Memory != 0 || h.MemoryReservation != 0 {
 		r.Memory = &specs.LinuxMemory{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"slices"
 	"strings"
 
 	"gocker/container"
@@ -22,7 +23,7 @@ type createFlags struct {
 	pull, platform, cidfile, cpuset string
 	env, envFile, volume, tmpfs     []string
 	mount, label, capAdd, capDrop   []string
-	ulimit                          []string
+	ulimit, without                 []string
 	memory, memorySwap, reservation string
 	cpus, shmSize                   string
 	cpuShares, pidsLimit            int64
@@ -64,6 +65,7 @@ func (f *createFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVarP(&f.interactive, "interactive", "i", false, "Keep STDIN open even if not attached")
 	flags.BoolVar(&f.readOnly, "read-only", false, "Mount the container's root filesystem as read only")
 	flags.BoolVar(&f.privileged, "privileged", false, "Give extended privileges to this container")
+	flags.StringSliceVar(&f.without, "without", nil, "UNSAFE: leave out one of the container's walls, to see what it is for: "+wallList())
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "Suppress the pull output")
 }
 
@@ -112,7 +114,21 @@ func (f *createFlags) options(flags *pflag.FlagSet, args []string) (container.Op
 		CapAdd: f.capAdd, CapDrop: f.capDrop, CpuShares: f.cpuShares, CpusetCpus: f.cpuset,
 		PidsLimit: f.pidsLimit, ContainerIDFile: f.cidfile, Binds: f.volume,
 	}
+	if o.HostConfig.Without, err = container.ParseWithout(f.without); err != nil {
+		return o, err
+	}
+	if slices.Contains(f.without, "net") && !flags.Changed("network") && !flags.Changed("net") {
+		o.HostConfig.NetworkMode = "host"
+	}
 	return o, errors.Join(f.sizes(&o.HostConfig), f.mounts(&o.HostConfig), f.ulimits(&o.HostConfig))
+}
+
+func wallList() string {
+	var names []string
+	for _, w := range container.Walls {
+		names = append(names, w.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func (f *createFlags) sizes(h *container.HostConfig) error {

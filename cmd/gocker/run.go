@@ -203,6 +203,9 @@ func (c *cli) explainRun(f *createFlags, opts container.Options, args []string) 
 		}
 		opts.Image = containerImage(args[0], img)
 	}
+	for _, line := range opts.HostConfig.Unsafe() {
+		fmt.Fprintln(c.err, "WARNING: "+line)
+	}
 	store := &container.Store{Root: c.root, RunRoot: c.runRoot}
 	return store.Explain(opts, c.out)
 }
