@@ -18,11 +18,9 @@
 // OCI resources, and then in this order
 //
 //	plan   g.Plan()     the monitor: directories and limits
-//	join   g.Join()     the thread that clones, just before it (version 1);
-//	       g.V2Dir()    the directory for CLONE_INTO_CGROUP (version 2)
-//	leave  g.Leave()    the same thread, just after the clone
-//	inside g.Inside()   the child, before it leaves the host's mounts
-//	       g.Mounts()   the child, in its own mount and cgroup namespaces
+//	join   g.V2Dir()    the directory for CLONE_INTO_CGROUP (version 2)
+//	       g.Join()     the child, before it leaves the host's mounts (version 1)
+//	inside g.Mounts()   the child, in its own mount and cgroup namespaces
 //	end    g.Kill(), g.Events(), then the plan's Undo
 //
 // See cgroups(7), Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of the

@@ -61,12 +61,8 @@ func (g *Group) killAll(pids []int) error {
 			return err
 		}
 	}
-	// Frozen, the processes can't fork faster than they are found. A caller
-	// with a thread among them would freeze with them and never thaw.
-	thaw := func() error { return nil }
-	if all, err := g.procs(); err == nil && !slices.Contains(all, os.Getpid()) {
-		thaw = g.freeze()
-	}
+	// Frozen, the processes can't fork faster than they are found.
+	thaw := g.freeze()
 	var errs []error
 	for _, pid := range pids {
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
@@ -97,15 +93,9 @@ func (g *Group) freeze() (thaw func() error) {
 }
 
 // Procs returns the processes of the group and of all groups below it, as the
-// caller's pid namespace numbers them, in no order. It leaves out the caller,
-// one of whose threads may be in the group between Join and Leave. A group that
-// is gone has none.
+// caller's pid namespace numbers them, in no order. A group that is gone has
+// none.
 func (g *Group) Procs() ([]int, error) {
-	pids, err := g.procs()
-	return slices.DeleteFunc(pids, func(pid int) bool { return pid == os.Getpid() }), err
-}
-
-func (g *Group) procs() ([]int, error) {
 	dirs := g.dirs()
 	if len(dirs) == 0 {
 		return nil, errors.New("no cgroup filesystem is mounted")

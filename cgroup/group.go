@@ -18,10 +18,9 @@ import (
 // each hierarchy of the host. It holds no state of the kernel, so a Group that
 // is planned again from the same resources can end what another began.
 type Group struct {
-	host   *Host
-	path   string
-	plan   step.Plan
-	inside []step.Step
+	host *Host
+	path string
+	plan step.Plan
 }
 
 // Group plans a group with the limits of r, which may be nil. The path is the
@@ -65,37 +64,17 @@ func (h *Host) Group(group string, r *specs.LinuxResources) (*Group, error) {
 // not those of its parents. They must be empty of processes: see [Group.Kill].
 func (g *Group) Plan() []step.Group { return g.plan }
 
-// Join returns what the thread that clones a process does just before it, so
-// that the process is born in the groups of version 1, and its cgroup namespace
-// shows them as the root. A thread that writes 0 moves itself, which is a
-// hundred times cheaper than being moved: that waits for every CPU.
-//
-// A process that joins a running container can do the same steps itself, before
-// it enters the container's mount namespace.
+// Join returns what a new process does to be in the groups of version 1, while
+// it still sees the host's mounts. One that writes 0 moves itself, which is a
+// hundred times cheaper than being moved: that waits for every CPU. A cgroup
+// namespace that it makes after that shows the groups as the root.
 func (g *Group) Join() []step.Step {
 	var steps []step.Step
 	for _, t := range g.host.v1 {
-		steps = append(steps, join(g.dir(&t)))
+		steps = append(steps, step.Write{Path: filepath.Join(g.dir(&t), "tasks"), Data: "0"})
 	}
 	return steps
 }
-
-// Leave returns the way back of the thread that did Join.
-func (g *Group) Leave() []step.Step {
-	var steps []step.Step
-	for _, t := range g.host.v1 {
-		steps = append(steps, join(t.self))
-	}
-	return steps
-}
-
-func join(dir string) step.Step { return step.Write{Path: filepath.Join(dir, "tasks"), Data: "0"} }
-
-// Inside returns what the new process itself does first, while it still sees
-// the host's mounts: it sets pids.max of version 1. Before the clone would be
-// too early, as the joined thread counts: with a limit of one it could not
-// clone.
-func (g *Group) Inside() []step.Step { return g.inside }
 
 // V2Dir returns the directory of version 2 in which the process is born by
 // CLONE_INTO_CGROUP, "" where cgroup2 is not mounted. On a hybrid host it has
@@ -298,10 +277,6 @@ func (g *Group) limits(wanted []limit) error {
 		var steps []step.Step
 		for _, e := range entries {
 			steps = append(steps, step.Write{Path: filepath.Join(g.dir(t), e.file), Data: e.data})
-		}
-		if l.controller == "pids" && t != g.host.v2 {
-			g.inside = append(g.inside, steps...)
-			continue
 		}
 		if len(all) == 0 || l.controller != last {
 			all = append(all, purpose(l.controller, t == g.host.v2))

@@ -84,8 +84,6 @@ func everything(t *testing.T, host *Host, r *specs.LinuxResources) []string {
 	}
 	plan := append(g.Plan(),
 		step.Group{Why: "JOIN.", Steps: g.Join()},
-		step.Group{Why: "LEAVE.", Steps: g.Leave()},
-		step.Group{Why: "INSIDE.", Steps: g.Inside()},
 		step.Group{Why: "MOUNTS.", Steps: g.Mounts("/sys/fs/cgroup", true)},
 	)
 	all := []string{"V2DIR " + g.V2Dir() + "\n"}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -124,30 +123,6 @@ func TestKillEndsATreeThatForksMeanwhile(t *testing.T) {
 			t.Errorf("kill of a group that is gone: %v", err)
 		}
 	})
-}
-
-func TestKillSparesTheCallerWhoseThreadHasJoined(t *testing.T) {
-	host := openHost(t)
-	if len(host.v1) == 0 {
-		t.Skip("a thread joins groups of version 1 only")
-	}
-	g := makeGroup(t, &Host{v1: host.v1}, nil)
-	p := start(t, g, "exec sleep 1000")
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := (step.Plan{{Steps: g.Join()}}).Do(); err != nil {
-		t.Fatal(err)
-	}
-	err := g.Kill()
-	if err := (step.Plan{{Steps: g.Leave()}}).Do(); err != nil {
-		t.Error(err)
-	}
-	if err != nil {
-		t.Error(err)
-	}
-	if p.Wait(); p.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		t.Errorf("the process ended with %v", p.ProcessState)
-	}
 }
 
 func TestOOMKillIsCounted(t *testing.T) {
@@ -307,14 +282,11 @@ func TestPlanThatFailsAtAnyStepLeavesNoDirectory(t *testing.T) {
 	}
 }
 
-// BenchmarkGroup is what a container pays: looking, planning, making, joining,
-// leaving and removing.
+// BenchmarkGroup is what a container pays: looking, planning, making, and removing.
 func BenchmarkGroup(b *testing.B) {
 	host := openHost(b)
 	r, _ := allLimits(b, host)
 	path := makeGroup(b, host, nil).path + "-bench"
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	for b.Loop() {
 		host, err := Open()
 		if err != nil {
@@ -325,8 +297,7 @@ func BenchmarkGroup(b *testing.B) {
 			b.Fatal(err)
 		}
 		plan := step.Plan(g.Plan())
-		around := step.Plan{{Steps: g.Join()}, {Steps: g.Leave()}}
-		if err := errors.Join(plan.Do(), around.Do(), plan.Undo()); err != nil {
+		if err := errors.Join(plan.Do(), plan.Undo()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -153,8 +152,8 @@ type process struct {
 // arguments are $0 and those that follow.
 func start(t *testing.T, g *Group, script string, args ...string) *process {
 	t.Helper()
-	for i := len(g.Inside()) - 1; i >= 0; i-- {
-		script = g.Inside()[i].Shell() + "\n" + script
+	for _, s := range g.Join() {
+		script = s.Shell() + "\n" + script
 	}
 	p := &process{Cmd: exec.Command("sh", append([]string{"-c", script}, args...)...)}
 	in, err := p.StdinPipe()
@@ -174,10 +173,7 @@ func start(t *testing.T, g *Group, script string, args ...string) *process {
 		defer f.Close()
 		p.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(f.Fd())}
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	join, leave := step.Plan{{Steps: g.Join()}}, step.Plan{{Steps: g.Leave()}}
-	if err := errors.Join(join.Do(), p.Start(), leave.Do()); err != nil {
+	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
 	return p

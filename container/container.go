@@ -11,15 +11,15 @@
 //   - the plans are the kernel steps that the spec means, see package step;
 //   - the monitor is the one process that stays beside a running container: it
 //     does the host plan, forks the container's first process with the inside
-//     plan, keeps its log, waits for it, and takes the host plan back.
+//     plan, keeps its log, waits for it, and takes the host plan back. While
+//     there is a client in the foreground, it is that; after it, its heir.
 //
 // A container's life, as [Store] offers it:
 //
-//	conn, err := store.Launch(id, …)   // a monitor, which waits
-//	c, _, err := store.Create(opts)    // directory, name, spec, record
-//	err = conn.Start(store)            // the monitor starts the command
-//	exit, err := conn.Run(streams)     // its output and its exit code
-//	err = store.Remove(id, …)          // nothing is left
+//	c, _, err := store.Create(opts)       // directory, name, spec, record
+//	m, err := store.Start(c, streams)     // its monitor, this process
+//	exit, err := m.Wait()                 // its exit code
+//	err = store.Remove(id, …)             // nothing is left
 //
 // Everything is kept in files: <root>/containers/<id> holds config.json,
 // record.json, state.json, the log and the writable layer, and is so an OCI
@@ -166,6 +166,7 @@ type Container struct {
 	dir       string // <root>/containers/<id>
 	runDir    string // <run root>/<id>
 	layersDir string // <root>/layers
+	made      *Spec  // what Create has just written
 }
 
 // ShortID is the id's first 12 digits, which docker shows.

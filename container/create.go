@@ -72,6 +72,7 @@ func (s *Store) prepare(o Options) (c *Container, spec *Spec, warnings []string,
 		return nil, nil, nil, err
 	}
 	spec, err = c.spec(u)
+	c.made = spec
 	return c, spec, warnings, err
 }
 

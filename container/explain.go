@@ -44,16 +44,18 @@ set -eu
 	if err := append(c.files(), p.host...).Print(w); err != nil {
 		return err
 	}
-	enter := step.Plan{{
-		Why:   "Enter the groups, so that what is started next is born in them.",
-		Man:   "cgroups(7)",
-		Steps: p.enter(),
-	}}
-	if _, err := io.WriteString(w, "\n"); err != nil {
-		return err
-	}
-	if err := enter.Print(w); err != nil {
-		return err
+	if dir := p.group.V2Dir(); dir != "" {
+		enter := step.Plan{{
+			Why:   "Enter the group of version 2, so that what is started next is born in it.",
+			Man:   "cgroups(7)",
+			Steps: []step.Step{step.Write{Path: filepath.Join(dir, "cgroup.procs"), Data: "0"}},
+		}}
+		if _, err := io.WriteString(w, "\n"); err != nil {
+			return err
+		}
+		if err := enter.Print(w); err != nil {
+			return err
+		}
 	}
 	if _, err := fmt.Fprintf(w, "\n# A new process in new namespaces. All that follows is done by it. See\n# clone(2), namespaces(7).\n%s /bin/sh -eu <<'INSIDE'\n\n", p.clone.Shell()); err != nil {
 		return err
@@ -100,13 +102,4 @@ func (c *Container) files() step.Plan {
 		})
 	}
 	return plan
-}
-
-// enter is how a shell gets into the groups in which the clone is born.
-func (p *plans) enter() []step.Step {
-	steps := p.clone.Enter
-	if dir := p.group.V2Dir(); dir != "" {
-		steps = append(steps, step.Write{Path: filepath.Join(dir, "cgroup.procs"), Data: "0"})
-	}
-	return steps
 }

@@ -10,88 +10,80 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"gocker/container/step"
 
 	"golang.org/x/sys/unix"
 )
 
-// monitor is the process beside a running container.
-type monitor struct {
-	c      *Container
-	store  *Store
-	host   *host
-	alive  *os.File // the lock that says that this monitor lives
-	client *os.File
-	out    frames
-	plans  *plans
-	proc   *step.Process
-	pump   sync.WaitGroup
+// Monitor is what stays beside a running container. In the foreground it is the
+// process of the client, which needs no other one; when that ends before the
+// container does, by kill -9 too, the kernel tells the keeper (see package
+// step), and that executes `gocker monitor ID`, which goes on.
+type Monitor struct {
+	c     *Container
+	store *Store
+	alive *os.File // the lock that says that this container has a monitor
+	plans *plans
+	proc  *step.Process // nil in an heir, the parent of the command itself
+	log   *logFile
+	pump  sync.WaitGroup
 }
 
-// Monitor runs a container to its end: it is what `gocker monitor ID` does. The
-// client is a socket to whoever started it, stdin the client's standard input
-// or nil. What goes wrong is told to the client and in the state.
+// Streams are the client's ends of the command's streams; nil leaves one out.
+// Without In the command's standard input is empty.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Exit is how a container ended.
+type Exit struct {
+	Code      int
+	OOMKilled bool
+}
+
+// StartError says that the command of a container did not start.
+type StartError struct {
+	Code    int // what run exits with
+	Message string
+	err     error
+}
+
+func (e *StartError) Error() string { return e.Message }
+
+// Unwrap returns what [step.Hint] looks at.
+func (e *StartError) Unwrap() error { return e.err }
+
+// Start starts a container that has been created and returns its monitor, which
+// is this process until [Monitor.Wait] or [Monitor.Leave] return.
 //
-//	wait for the client's go → host plan → clone, inside plan → copy and log
-//	the output → wait → record the exit → tell the client → undo the host
-//	plan → --rm
-func (s *Store) Monitor(id string, client, stdin *os.File) error {
-	unix.Umask(0o022)
-	nameProcess()
-	// Nobody may trace the monitor, nor the child that shares its memory until
-	// it executes the command: see [step.Plan.Fork].
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("prctl PR_SET_DUMPABLE: %w", err)
+//	lock → host plan → clone, inside plan → record the start
+//
+// A [*StartError] is in the container's state too, and with --rm the container
+// is gone.
+func (s *Store) Start(c *Container, streams Streams) (*Monitor, error) {
+	m := &Monitor{c: c, store: s}
+	locked, err := lock(c.dir, true)
+	if err != nil {
+		return nil, fmt.Errorf("start container: %w", err)
 	}
-	defer client.Close()
-	m := &monitor{store: s, client: client, out: frames{w: client}}
-	var err error
-	// What needs no container is done while the client makes it.
-	if m.host, err = lookAtHost(); err != nil {
-		return m.refuse(err)
-	}
-	if kind, _, err := readFrame(client, nil); err != nil || kind != frameGo {
-		return m.abandon(id)
-	}
-	m.c = s.handle(id)
-	m.c.State.Status = Created
-	if err := readJSON(m.c.recordPath(), &m.c.Record); err != nil {
-		return m.refuse(err)
-	}
+	defer locked.Close()
 	if err := m.lock(); err != nil {
-		return m.refuse(err)
+		return nil, err
 	}
-	if err := m.start(stdin); err != nil {
-		return errors.Join(m.refuse(err), m.end(err))
+	if err := m.start(streams); err != nil {
+		failed := &StartError{Code: startCode(err), Message: startMessage(c, err), err: err}
+		locked.Close() // --rm wants it
+		return nil, errors.Join(failed, m.end(failed))
 	}
-	go m.serve()
-	exit, err := m.wait()
-	return errors.Join(err, m.finish(exit))
+	return m, nil
 }
 
-// abandon is for a client that was gone before it said go. What it may have
-// created is for --rm to remove.
-func (m *monitor) abandon(id string) error {
-	c, err := m.store.load(id)
-	if err != nil || !c.HostConfig.AutoRemove {
-		return nil // not created, or to be kept
-	}
-	return m.store.remove(c, true)
-}
-
-// nameProcess gives this process the name that ps and top show: executed from a
-// descriptor, it has that one's number.
-func nameProcess() {
-	name := []byte("gocker\x00")
-	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0)
-}
-
-// lock makes the run directory and locks it for the life of this process. It
-// has its name only when it is locked: to whoever sees it unlocked its monitor
-// is dead.
-func (m *monitor) lock() error {
+// lock makes the run directory and locks it for as long as the container has a
+// monitor. It has its name only when it is locked: to whoever sees it unlocked
+// its monitor is dead.
+func (m *Monitor) lock() error {
 	made := fmt.Sprintf("%s.%d", m.c.runDir, os.Getpid())
 	for {
 		if err := os.Mkdir(made, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
@@ -115,31 +107,34 @@ func (m *monitor) lock() error {
 	}
 }
 
-// refuse tells the client that the command does not run.
-func (m *monitor) refuse(err error) error {
-	exit := Exit{Failed: true, Code: startCode(err), Message: startMessage(m.c, err), Hint: step.Hint(err)}
-	return m.out.writeJSON(frameFailed, &exit)
-}
-
 // start does the host plan and forks the container's first process.
-func (m *monitor) start(stdin *os.File) error {
+func (m *Monitor) start(streams Streams) error {
 	spec, err := m.c.Spec()
 	if err != nil {
 		return err
 	}
-	log, err := openLog(m.c.LogPath())
+	h, err := lookAtHost()
 	if err != nil {
 		return err
 	}
-	stdio, err := m.pipes(spec, stdin != nil)
+	if m.log, err = openLog(m.c.LogPath()); err != nil {
+		return err
+	}
+	stdio, err := makePipes(spec, streams.In != nil)
 	if err != nil {
 		return err
 	}
 	defer stdio.closeTheirs()
-	if m.plans, err = m.c.plans(spec, m.host, stdio); err != nil {
+	if m.plans, err = m.c.plans(spec, h, stdio); err != nil {
 		return err
 	}
 	defer m.plans.close()
+	heir, err := m.heir(stdio)
+	if err != nil {
+		return err
+	}
+	defer heir.Program.Close()
+	m.plans.clone.Heir = heir
 	if err := m.plans.host.Do(); err != nil {
 		return err
 	}
@@ -147,19 +142,112 @@ func (m *monitor) start(stdin *os.File) error {
 		return err
 	}
 	m.plans.inside = nil // done; what is left is for the end
-	if err := m.recordStart(); err != nil {
-		return errors.Join(err, m.plans.group.Kill())
+	if err := m.recordStart(m.proc.Pid); err != nil {
+		return errors.Join(err, m.plans.group.Kill(), m.proc.Release())
 	}
-	m.copy(stdio, log, stdin)
-	// A client that has gone does not matter from here on.
-	_ = m.out.write(frameStarted, nil)
+	m.copy(stdio, streams)
 	return nil
 }
 
-func (m *monitor) recordStart() error {
-	m.c.State = State{Status: Running, Pid: m.proc.Pid, StartedAt: time.Now().UTC()}
+// The descriptors of an heir.
+const (
+	heirAlive = 3 + iota
+	heirStdout
+	heirStderr
+)
+
+// heir is this program, as which the keeper goes on when this process has gone.
+func (m *Monitor) heir(s *stdio) (*step.Heir, error) {
+	self, err := os.OpenFile("/proc/self/exe", unix.O_PATH, 0)
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	return &step.Heir{
+		Program: self,
+		Args:    []string{"gocker", "--root", m.store.Root, "--run-root", m.store.RunRoot, "monitor", m.c.ID},
+		// It mostly waits: one thread that runs Go is enough, and smaller. Its
+		// garbage is collected once it has settled.
+		Env:   []string{defaultPath, "GOMAXPROCS=1", "GOGC=off"},
+		Files: []*os.File{heirAlive - 3: m.alive, heirStdout - 3: s.ours[1], heirStderr - 3: s.ours[2]},
+	}, nil
+}
+
+// Inherit makes this process, which the keeper has become, the monitor of a
+// running container: it returns when that has ended and nothing is left.
+func (s *Store) Inherit(id string) error {
+	unix.Umask(0o022)
+	nameProcess()
+	m := &Monitor{store: s, alive: inherited(heirAlive)}
 	var err error
-	if m.c.State.StartTime, err = startTime(m.proc.Pid); err != nil {
+	if m.c, err = s.read(id); errors.Is(err, ErrNotFound) {
+		return nil // ended and removed
+	}
+	if err != nil {
+		return err
+	}
+	pid, err := onlyChild()
+	if err != nil {
+		return err
+	}
+	h, err := lookAtHost()
+	if err != nil {
+		return err
+	}
+	spec, err := m.c.Spec()
+	if err != nil {
+		return err
+	}
+	group, err := h.cgroups.Group(spec.Linux.CgroupsPath, nil)
+	if err != nil {
+		return err
+	}
+	m.plans = &plans{group: group, host: m.c.hostPlan(spec, group), clone: step.Clone{Flags: newNamespaces(spec)}}
+	if m.log, err = openLog(m.c.LogPath()); err != nil {
+		return err
+	}
+	if m.c.State.Status == Created {
+		// Whoever started it was killed before it could say so.
+		if err := m.recordStart(pid); err != nil {
+			return err
+		}
+	}
+	m.copy(&stdio{ours: [3]*os.File{1: inherited(heirStdout), 2: inherited(heirStderr)}}, Streams{})
+	exit, err := m.waitAsParent(pid)
+	return errors.Join(err, m.finish(exit))
+}
+
+// nameProcess gives this process the name that ps and top show: executed from a
+// descriptor, it has that one's number.
+func nameProcess() {
+	_ = os.WriteFile("/proc/self/comm", []byte("gocker"), 0)
+}
+
+// inherited returns a descriptor that the process was started with.
+func inherited(fd int) *os.File {
+	unix.CloseOnExec(fd)
+	if fd != heirAlive {
+		_ = unix.SetNonblock(fd, true)
+	}
+	return os.NewFile(uintptr(fd), "inherited")
+}
+
+// onlyChild returns the pid of this process's child. See proc_pid_task(5).
+func onlyChild() (int, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", os.Getpid()))
+	if err != nil {
+		return 0, err
+	}
+	var pid int
+	if _, err := fmt.Sscan(string(b), &pid); err != nil {
+		return 0, fmt.Errorf("find the container's process among the children %q: %w", b, err)
+	}
+	return pid, nil
+}
+
+func (m *Monitor) recordStart(pid int) error {
+	m.c.State = State{Status: Running, Pid: pid, StartedAt: time.Now().UTC()}
+	var err error
+	if m.c.State.StartTime, err = startTime(pid); err != nil {
 		return err
 	}
 	if m.c.State.BootID, err = bootID(); err != nil {
@@ -168,113 +256,52 @@ func (m *monitor) recordStart() error {
 	return m.c.writeState()
 }
 
-// stdio are the pipes between the monitor and the command.
-type stdio struct {
-	ours, theirs [3]*os.File
+// Signal sends a signal to the command.
+func (m *Monitor) Signal(sig syscall.Signal) error {
+	return unix.PidfdSendSignal(int(m.proc.PidFD.Fd()), sig, nil, 0)
 }
 
-// pipes makes the command's three streams. They belong to the user as whom it
-// runs, so that it may open them again through /dev/stdout.
-func (m *monitor) pipes(spec *Spec, input bool) (*stdio, error) {
-	s := new(stdio)
-	var err error
-	if input {
-		s.ours[0], s.theirs[0], err = pipe(writeEnd)
-	} else {
-		s.theirs[0], err = os.Open(os.DevNull)
-	}
-	for i := 1; i <= 2 && err == nil; i++ {
-		s.ours[i], s.theirs[i], err = pipe(readEnd)
-	}
+// Wait waits for the command and for the end of its output, records how it
+// ended, and cleans up after it. With its first process the kernel ends all
+// others of the pid namespace.
+func (m *Monitor) Wait() (*Exit, error) {
+	status, err := m.proc.Wait()
 	if err != nil {
-		s.closeTheirs()
-		return nil, err
+		// Nobody can tell how it will end, so it ends now.
+		err = errors.Join(err, m.plans.group.Kill())
+		status = unix.WaitStatus(unix.SIGKILL)
 	}
-	uid := int(spec.Process.User.UID)
-	for i, f := range s.theirs {
-		if uid != 0 && s.ours[i] != nil {
-			if err := unix.Fchown(int(f.Fd()), uid, -1); err != nil {
-				return nil, fmt.Errorf("give the streams to user %d: %w", uid, err)
-			}
-		}
-	}
-	return s, nil
+	exit, ended := m.ended(status)
+	return exit, errors.Join(err, ended, m.finish(exit), m.proc.Release())
 }
 
-func (s *stdio) closeTheirs() {
-	for _, f := range s.theirs {
-		if f != nil {
-			f.Close()
-		}
-	}
-}
+// Leave lets the container go on without this process.
+func (m *Monitor) Leave() error { return m.proc.Bequeath() }
 
-// copy starts what moves the streams.
-func (m *monitor) copy(s *stdio, log *logFile, stdin *os.File) {
-	if stdin != nil {
-		go func() {
-			_, _ = io.Copy(s.ours[0], stdin) // ends when either side closes
-			s.ours[0].Close()
-			stdin.Close()
-		}()
+// waitAsParent is the beginning of Wait for a child of this process.
+func (m *Monitor) waitAsParent(pid int) (*Exit, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil, fmt.Errorf("wait for the container: %w", err)
 	}
-	m.pump.Add(2)
-	go m.copyOut(s.ours[1], frameStdout, &logStream{log: log, name: "stdout"})
-	go m.copyOut(s.ours[2], frameStderr, &logStream{log: log, name: "stderr"})
-}
-
-// copyOut logs a stream and passes it on for as long as the client is there. A
-// client that reads slowly slows the command; nothing is lost.
-func (m *monitor) copyOut(from *os.File, kind byte, log *logStream) {
-	defer m.pump.Done()
-	defer from.Close()
-	buf := make([]byte, 32<<10)
-	attached := true
-	for {
-		n, err := from.Read(buf)
-		if n > 0 {
-			_ = log.write(buf[:n]) // a full disk must not end the command
-			if attached {
-				attached = m.out.write(kind, buf[:n]) == nil
-			}
-		}
-		if err != nil {
-			_ = log.close()
-			return
-		}
-	}
-}
-
-// serve does what the client asks until it goes away.
-func (m *monitor) serve() {
-	buf := make([]byte, 64)
-	for {
-		kind, data, err := readFrame(m.client, buf)
-		if err != nil {
-			return
-		}
-		if sig, err := strconv.Atoi(string(data)); err == nil && kind == frameSignal {
-			_ = unix.PidfdSendSignal(int(m.proc.PidFD.Fd()), syscall.Signal(sig), nil, 0)
-		}
-	}
-}
-
-// wait waits for the command and for the end of its output. With its first
-// process the kernel ends all others of the pid namespace.
-func (m *monitor) wait() (*Exit, error) {
-	if err := sleepSmall(m.proc.PidFD); err != nil {
-		return &Exit{Code: 255}, fmt.Errorf("wait for the container: %w", err)
+	defer unix.Close(fd)
+	if err := sleepSmall(fd); err != nil {
+		return nil, fmt.Errorf("wait for the container: %w", err)
 	}
 	var status unix.WaitStatus
 	for {
-		_, err := unix.Wait4(m.proc.Pid, &status, 0, nil)
+		_, err := unix.Wait4(pid, &status, 0, nil)
 		if err == nil {
-			break
+			return m.ended(status)
 		}
 		if err != unix.EINTR {
-			return &Exit{Code: 255}, fmt.Errorf("wait for the container: %w", err)
+			return nil, fmt.Errorf("wait for the container: %w", err)
 		}
 	}
+}
+
+// ended works out what an exit status means for the container.
+func (m *Monitor) ended(status unix.WaitStatus) (*Exit, error) {
 	if m.plans.clone.Flags&unix.CLONE_NEWPID == 0 {
 		// No namespace ends the others, who may hold the streams open.
 		if err := m.plans.group.Kill(); err != nil {
@@ -292,42 +319,38 @@ func (m *monitor) wait() (*Exit, error) {
 	return exit, err
 }
 
-// finish records the exit and cleans up. The client learns the exit code
-// first and, when the socket closes, that nothing is left.
-func (m *monitor) finish(exit *Exit) error {
-	m.c.State.Status = Exited
-	m.c.State.Pid = 0
-	m.c.State.ExitCode = exit.Code
-	m.c.State.OOMKilled = exit.OOMKilled
-	m.c.State.FinishedAt = time.Now().UTC()
+// finish records the exit and cleans up. Another may have begun with that.
+func (m *Monitor) finish(exit *Exit) error {
 	var err error
-	if !m.c.HostConfig.AutoRemove {
-		err = m.c.writeState()
+	if m.c.State.Status != Exited {
+		m.c.State.Status = Exited
+		m.c.State.Pid = 0
+		m.c.State.ExitCode = exit.Code
+		m.c.State.OOMKilled = exit.OOMKilled
+		m.c.State.FinishedAt = time.Now().UTC()
+		if !m.c.HostConfig.AutoRemove {
+			err = m.c.writeState()
+		}
 	}
-	end := []byte{byte(exit.Code), 0}
-	if exit.OOMKilled {
-		end[1] = 1
-	}
-	_ = m.out.write(frameExit, end)
 	return errors.Join(err, m.end(nil))
 }
 
 // end takes back what was done on the host, for a container that has ended or,
 // with failed, that could not start.
-func (m *monitor) end(failed error) error {
+func (m *Monitor) end(failed *StartError) error {
 	var errs []error
 	if m.plans != nil {
 		errs = append(errs, m.plans.host.Undo())
 	}
 	if failed != nil {
-		m.c.State.ExitCode = startCode(failed)
-		m.c.State.Error = startMessage(m.c, failed)
+		m.c.State.ExitCode = failed.Code
+		m.c.State.Error = failed.Message
 		errs = append(errs, m.c.writeState())
 	}
 	if m.c.HostConfig.AutoRemove {
 		errs = append(errs, m.store.remove(m.c, true))
 	}
-	return errors.Join(append(errs, os.RemoveAll(m.c.runDir))...)
+	return errors.Join(append(errs, os.RemoveAll(m.c.runDir), m.alive.Close())...)
 }
 
 // startTime reads when a process started, in clock ticks after the boot. See

@@ -22,7 +22,6 @@ type plans struct {
 	host   step.Plan
 	clone  step.Clone
 	inside step.Plan
-	opened []*os.File // what the steps name by number
 	// stdio is what the command gets as descriptors 0 to 2; nil means the
 	// plan is only printed, and nothing is opened.
 	stdio *stdio
@@ -31,7 +30,10 @@ type plans struct {
 
 // close closes what was opened for the plans.
 func (p *plans) close() {
-	for _, f := range p.opened {
+	if p.stdio == nil {
+		return
+	}
+	for _, f := range p.clone.Files[len(p.stdio.theirs):] {
 		f.Close()
 	}
 }
@@ -92,9 +94,16 @@ func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
 	}
 	p := &plans{group: group, host: c.hostPlan(spec, group), stdio: stdio}
 	p.links = etcLinks(append(layers.Stack{c.upper()}, c.lowerStack()...))
-	p.clone = step.Clone{Enter: group.Join(), Leave: group.Leave(), CgroupPath: group.V2Dir()}
-	for _, ns := range spec.Linux.Namespaces {
-		p.clone.Flags |= cloneFlags[ns.Type]
+	p.clone = step.Clone{CgroupPath: group.V2Dir()}
+	if stdio != nil {
+		p.clone.Files = append(p.clone.Files, stdio.theirs[:]...)
+	}
+	join := group.Join()
+	p.clone.Flags = newNamespaces(spec)
+	if p.clone.Flags&unix.CLONE_NEWCGROUP != 0 {
+		// Its root are the groups in which the process is when it is made.
+		p.clone.Flags &^= unix.CLONE_NEWCGROUP
+		join = append(join, step.Unshare{Flags: unix.CLONE_NEWCGROUP})
 	}
 
 	root, err := c.rootSteps(spec)
@@ -107,7 +116,7 @@ func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
 		return nil, err
 	}
 	p.inside = step.Plan{
-		{Why: "The process counts against its limit of processes only from here on.", Man: "cgroups(7)", Steps: group.Inside()},
+		{Why: "Enter the control groups, and a cgroup namespace in which they are the root.", Man: "cgroups(7), cgroup_namespaces(7)", Steps: join},
 		{Why: "The namespace starts with a copy of the host's mounts. Cut the ties, so that nothing mounted from here on shows on the host, or the other way round.", Man: "mount_namespaces(7)", Steps: privateSteps(spec)},
 		{Why: "The container's own host name, in its own UTS namespace.", Man: "uts_namespaces(7)", Steps: hostnameSteps(spec)},
 		root,
@@ -136,6 +145,15 @@ var cloneFlags = map[specs.LinuxNamespaceType]uintptr{
 	specs.IPCNamespace:     unix.CLONE_NEWIPC,
 	specs.NetworkNamespace: unix.CLONE_NEWNET,
 	specs.CgroupNamespace:  unix.CLONE_NEWCGROUP,
+}
+
+// newNamespaces returns the CLONE_NEW* flags of a spec.
+func newNamespaces(spec *Spec) uintptr {
+	var flags uintptr
+	for _, ns := range spec.Linux.Namespaces {
+		flags |= cloneFlags[ns.Type]
+	}
+	return flags
 }
 
 func withoutEmpty(p step.Plan) step.Plan {
@@ -260,11 +278,12 @@ func (p *plans) bindSteps(m specs.Mount) ([]step.Step, error) {
 	}
 	fd := -1
 	if p.stdio != nil {
-		var err error
-		if fd, err = unix.OpenTree(unix.AT_FDCWD, m.Source, how); err != nil {
+		tree, err := unix.OpenTree(unix.AT_FDCWD, m.Source, how)
+		if err != nil {
 			return nil, fmt.Errorf("open mount source %s: %w", m.Source, err)
 		}
-		p.opened = append(p.opened, os.NewFile(uintptr(fd), m.Source))
+		fd = len(p.clone.Files)
+		p.clone.Files = append(p.clone.Files, os.NewFile(uintptr(tree), m.Source))
 	}
 	source, err := os.Stat(m.Source)
 	if err != nil && p.stdio != nil {

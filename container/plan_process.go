@@ -100,11 +100,6 @@ func (p *plans) processSteps(spec *Spec) []step.Step {
 	if proc.User.Umask != nil && *proc.User.Umask != 0o022 {
 		steps = append(steps, step.Umask{Mask: *proc.User.Umask})
 	}
-	if p.stdio != nil {
-		for to, from := range p.stdio.theirs {
-			steps = append(steps, step.Dup{From: int(from.Fd()), To: to})
-		}
-	}
 	return append(steps, step.CloseFrom{First: 3})
 }
 

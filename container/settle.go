@@ -18,13 +18,13 @@ const settleAfter = 200 * time.Millisecond
 
 // sleepSmall waits until a process ends, and while it waits makes this one
 // small: it will mostly sleep, beside others like it.
-func sleepSmall(pidfd *os.File) error {
-	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+func sleepSmall(pidfd int) error {
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
 	ended, err := poll(fds, settleAfter)
 	if ended || err != nil {
 		return err
 	}
-	// Until now nothing was collected, see [Store.Launch].
+	// Until now nothing was collected, see [Monitor.heir].
 	debug.SetGCPercent(50)
 	debug.FreeOSMemory()
 	ranges := programRanges()

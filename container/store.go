@@ -182,6 +182,9 @@ func (s *Store) List() ([]*Container, error) {
 
 // Spec reads the container's config.json.
 func (c *Container) Spec() (*Spec, error) {
+	if c.made != nil {
+		return c.made, nil
+	}
 	spec := new(Spec)
 	if err := readJSON(filepath.Join(c.dir, "config.json"), spec); err != nil {
 		return nil, err

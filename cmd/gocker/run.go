@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gocker/container"
+	"gocker/container/step"
 	"gocker/image"
 
 	"github.com/spf13/cobra"
@@ -70,48 +71,42 @@ func (c *cli) runContainer(ctx context.Context, f *runFlags, cmd *cobra.Command,
 	if err != nil {
 		return 125, err
 	}
-	// The monitor takes as long to start as the container to be created.
-	opts.ID = container.NewID()
-	conn, err := store.Launch(opts.ID, container.StartOptions{Stdin: opts.Config.AttachStdin})
-	if err != nil {
-		return 125, err
-	}
-	defer conn.Close()
 	ctr, err := c.createContainer(ctx, store, &f.create, opts, args)
 	if err != nil {
 		return 125, err
 	}
-	if err := conn.Start(store); err != nil {
-		return 125, err
-	}
-	if f.detach {
-		failed, err := conn.WaitStarted()
-		if err != nil {
-			return 125, err
+	var streams container.Streams
+	if !f.detach {
+		streams.Out, streams.Err = c.out, c.err
+		if opts.Config.AttachStdin {
+			streams.In = c.in
 		}
-		if failed != nil {
-			return failed.Code, startError(failed)
-		}
-		fmt.Fprintln(c.out, ctr.ID)
-		return 0, nil
 	}
-
-	proxySignals(conn)
-	exit, err := conn.Run(container.Streams{In: c.in, Out: c.out, Err: c.err})
+	monitor, err := store.Start(ctr, streams)
+	var failed *container.StartError
+	if errors.As(err, &failed) {
+		return failed.Code, withHint(err)
+	}
 	if err != nil {
 		return 125, err
 	}
-	if exit.Failed {
-		return exit.Code, startError(exit)
+	if f.detach {
+		fmt.Fprintln(c.out, ctr.ID)
+		return 0, monitor.Leave()
+	}
+	proxySignals(monitor)
+	exit, err := monitor.Wait()
+	if err != nil {
+		return 125, err
 	}
 	return exit.Code, nil
 }
 
-func startError(e *container.Exit) error {
-	if e.Hint == "" {
-		return errors.New(e.Message)
+func withHint(err error) error {
+	if hint := step.Hint(err); hint != "" {
+		return fmt.Errorf("%w\nhint: %s", err, hint)
 	}
-	return fmt.Errorf("%s\nhint: %s", e.Message, e.Hint)
+	return err
 }
 
 // createContainer finds or pulls the image and creates the container. Until
@@ -213,7 +208,7 @@ func (c *cli) explainRun(f *createFlags, opts container.Options, args []string) 
 // proxySignals passes what this process receives on to the command, so that
 // `kill` of a foreground run works as if it were the command. As in docker, the
 // third SIGINT or SIGTERM gives up waiting. It goes on until this process ends.
-func proxySignals(conn *container.Conn) {
+func proxySignals(monitor *container.Monitor) {
 	signals := make(chan os.Signal, 64)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM)
 	// To listen to a signal costs the runtime 20 µs, and there are 60 more that
@@ -232,7 +227,7 @@ func proxySignals(conn *container.Conn) {
 					os.Exit(1)
 				}
 			}
-			_ = conn.Signal(sig) // the command may be ending
+			_ = monitor.Signal(sig) // the command may be ending
 		}
 	}()
 }

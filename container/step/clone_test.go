@@ -3,176 +3,223 @@ package step_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"gocker/container/step"
 
 	"golang.org/x/sys/unix"
 )
 
-// eitherMemory runs a test with children that copy the memory of this process,
-// and with children that share it.
-func eitherMemory(t *testing.T, test func(*testing.T)) {
-	for name, dumpable := range map[string]uintptr{"copied": 1, "shared": 0} {
-		t.Run(name, func(t *testing.T) {
-			setDumpable(t, dumpable)
-			test(t)
-		})
-	}
-}
-
-func setDumpable(t *testing.T, dumpable uintptr) {
-	t.Helper()
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, dumpable, 0, 0, 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0) })
-}
-
-func TestMemoryIsSharedOnlyWhereNobodyCanTraceTheChild(t *testing.T) {
-	// The thread of a parent whose memory is shared does not come back.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(2, runtime.NumCPU())))
-	able := runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64"
-	for _, c := range []struct {
-		flags    uintptr
-		dumpable uintptr
-		want     bool
-	}{
-		{allNew, 0, able},
-		{allNew, 1, false},
-		{allNew &^ unix.CLONE_NEWPID, 0, false},
-		{allNew | unix.CLONE_NEWUSER, 0, false},
-	} {
-		setDumpable(t, c.dumpable)
-		fifo := filepath.Join(t.TempDir(), "fifo")
-		if err := unix.Mkfifo(fifo, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan error)
-		go func() {
-			_, err := try(step.Clone{Flags: c.flags}, step.Write{Path: fifo, Data: "x"}, justTrue)
-			done <- err
-		}()
-		const vm = 1 // KCMP_VM
-		different, _, errno := syscall.Syscall6(unix.SYS_KCMP, uintptr(os.Getpid()), uintptr(onlyChild(t)), vm, 0, 0, 0)
-		if _, err := os.ReadFile(fifo); err != nil {
-			t.Error(err)
-		}
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		if errno == unix.ENOSYS {
-			t.Skip("the kernel has no kcmp(2)")
-		}
-		if errno != 0 || (different == 0) != c.want {
-			t.Errorf("flags %#x, dumpable %d: kcmp says %d, %v; to be shared: %t", c.flags, c.dumpable, different, errno, c.want)
-		}
-	}
-}
-
-// onlyChild waits until this process has a child.
-func onlyChild(t *testing.T) int {
-	t.Helper()
-	for range 5000 {
-		tasks, err := os.ReadDir("/proc/self/task")
+func TestAProcessHasTheFilesThatItIsGivenAndNoOther(t *testing.T) {
+	open := func() *os.File {
+		f, err := os.Open("/etc/hostname")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, task := range tasks {
-			var pid int
-			children, _ := os.ReadFile("/proc/self/task/" + task.Name() + "/children")
-			if _, err := fmt.Sscan(string(children), &pid); err == nil {
-				return pid
-			}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	fd, err := unix.Dup(int(open().Fd())) // not closed by exec
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	out, err := unix.MemfdCreate("output", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(out), "output")
+	defer f.Close()
+	list := step.Exec{Files: []string{"/bin/sh"}, Args: []string{"sh", "-c", "for n in 0 1 2 4 5 6 7; do echo $n $(readlink /proc/$$/fd/$n); done"}}
+	proc, err := step.Plan{{Steps: []step.Step{list}}}.Fork(step.Clone{Files: []*os.File{nil, f, nil, nil, nil, open(), open()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := wait(proc); err != nil {
+		t.Error(err)
+	}
+	got := make([]byte, 4096)
+	n, _ := f.ReadAt(got, 0)
+	const want = "0 /dev/null\n1 /memfd:output (deleted)\n2 /dev/null\n4\n5 /etc/hostname\n6 /etc/hostname\n7\n"
+	if string(got[:n]) != want {
+		t.Errorf("got\n%swant\n%s", got[:n], want)
+	}
+}
+
+// heirOf is sh as an heir, with out as its descriptor 3.
+func heirOf(t *testing.T, out *os.File, script string) *step.Heir {
+	t.Helper()
+	sh, err := os.OpenFile("/bin/sh", unix.O_PATH, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sh.Close() })
+	return &step.Heir{Program: sh, Args: []string{"sh", "-c", script}, Env: environ, Files: []*os.File{out}}
+}
+
+func TestAnHeirIsTheParentOfTheProcess(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	// What the process does after its starter has gone is waited for by the heir.
+	gate, hold, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := step.Exec{Files: []string{"/bin/sh"}, Args: []string{"sh", "-c", "read line; exit 7"}, Env: environ}
+	proc, err := step.Plan{{Steps: []step.Step{command}}}.Fork(step.Clone{
+		Flags: unix.CLONE_NEWPID,
+		Files: []*os.File{gate},
+		Heir:  heirOf(t, w, `read child </proc/$$/task/$$/children; echo $child $(readlink /proc/self/fd/0) >&3`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate.Close()
+	w.Close()
+	if err := proc.Bequeath(); err != nil {
+		t.Error(err)
+	}
+	said, err := io.ReadAll(r)
+	if want := fmt.Sprintf("%d /dev/null\n", proc.Pid); err != nil || string(said) != want {
+		t.Errorf("the heir says %q, %v, want %q", said, err, want)
+	}
+	hold.Close()
+	if _, err := unix.Wait4(-1, nil, 0, nil); err != nil {
+		t.Error(err)
+	}
+	noChildren(t)
+}
+
+func TestAProcessIsWaitedForUntilItsRelease(t *testing.T) {
+	for _, c := range []struct {
+		script string
+		want   string
+	}{
+		{"exit 0", "exit 0"},
+		{"exit 7", "exit 7"},
+		{"exit 255", "exit 255"},
+		{"kill -TERM $$", "signal 15"},
+		{"ulimit -c 0; kill -SEGV $$", "signal 11"},
+	} {
+		sh := step.Exec{Files: []string{"/bin/sh"}, Args: []string{"sh", "-c", c.script}, Env: environ}
+		proc, err := step.Plan{{Steps: []step.Step{sh}}}.Fork(step.Clone{})
+		if err != nil {
+			t.Fatal(err)
 		}
-		time.Sleep(time.Millisecond)
+		status, err := proc.Wait()
+		got := fmt.Sprintf("exit %d", status.ExitStatus())
+		if status.Signaled() {
+			got = fmt.Sprintf("signal %d", status.Signal())
+		}
+		if err != nil || got != c.want {
+			t.Errorf("%s: got %s, %v, want %s", c.script, got, err, c.want)
+		}
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d", proc.Pid)); err != nil {
+			t.Errorf("%s: the pid may be another's already: %v", c.script, err)
+		}
+		if err := proc.Release(); err != nil {
+			t.Error(err)
+		}
+	}
+	noChildren(t)
+}
+
+func TestAFailedProcessHasNoHeir(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	lost := step.Plan{{Steps: []step.Step{step.Exec{Files: []string{"/no/such"}, Args: []string{"such"}}}}}
+	for range 100 {
+		if _, err := lost.Fork(step.Clone{Heir: heirOf(t, w, "echo heir >&3")}); !errors.Is(err, unix.ENOENT) {
+			t.Error(err)
+		}
+	}
+	w.Close()
+	if said, err := io.ReadAll(r); err != nil || len(said) > 0 {
+		t.Errorf("%q, %v", said, err)
+	}
+	noChildren(t)
+}
+
+func TestTheEndOfAKeeperIsAnErrorOfItsProcess(t *testing.T) {
+	sleep := step.Exec{Files: []string{"/bin/sleep"}, Args: []string{"sleep", "100"}}
+	proc, err := step.Plan{{Steps: []step.Step{sleep}}}.Fork(step.Clone{Flags: unix.CLONE_NEWPID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keeper := onlyChild(t)
+	if err := unix.Kill(keeper, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if status, err := proc.Wait(); err == nil {
+		t.Errorf("the process ended with %#x", status)
+	}
+	if err := unix.PidfdSendSignal(int(proc.PidFD.Fd()), unix.SIGKILL, nil, 0); err != nil {
+		t.Error(err)
+	}
+	if err := proc.Release(); err != nil {
+		t.Error(err)
+	}
+	noChildren(t)
+}
+
+func TestAContainerFindsNothingOfGockerInItself(t *testing.T) {
+	dir := t.TempDir()
+	// The kernel resolves the interpreter while the process is the keeper's
+	// program still.
+	if err := os.WriteFile(dir+"/script", []byte("#!/proc/self/exe\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	proc, err := step.Plan{{Steps: []step.Step{step.Exec{Files: []string{dir + "/script"}, Args: []string{"script"}}}}}.Fork(step.Clone{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", proc.Pid))
+	if err != nil || exe != "/memfd:keeper (deleted)" {
+		t.Errorf("it executes %q, %v", exe, err)
+	}
+	f, err := os.OpenFile(fmt.Sprintf("/proc/%d/exe", proc.Pid), os.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seals, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0)
+	if want := unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE; err != nil || seals != want {
+		t.Errorf("the seals are %#x, %v, want %#x", seals, err, want)
+	}
+	f.Close()
+	if _, err := proc.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := proc.Release(); err != nil {
+		t.Error(err)
+	}
+}
+
+// onlyChild returns the child of this process.
+func onlyChild(t *testing.T) int {
+	t.Helper()
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		var pid int
+		children, _ := os.ReadFile("/proc/self/task/" + task.Name() + "/children")
+		if _, err := fmt.Sscan(string(children), &pid); err == nil {
+			return pid
+		}
 	}
 	t.Fatal("there is no child")
 	return 0
-}
-
-func TestTheThreadEntersAndLeavesAroundTheClone(t *testing.T) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	dir := t.TempDir()
-	const noRandomize = 0x40000
-	enter := []step.Step{step.Mkdir{Path: dir + "/in", Mode: 0o700}, personality(noRandomize)}
-	leave := []step.Step{personality(0), step.Rmdir{Path: dir + "/in"}}
-	left := func(name string) {
-		t.Helper()
-		if _, err := os.Stat(dir + "/in"); err == nil {
-			t.Errorf("%s: the directory is there still", name)
-		}
-		if b, err := os.ReadFile("/proc/thread-self/personality"); err != nil || string(b) != "00000000\n" {
-			t.Errorf("%s: the thread has personality %s, %v", name, b, err)
-		}
-	}
-
-	cat := step.Exec{Files: []string{"/bin/cat"}, Args: []string{"cat", "/proc/self/personality"}}
-	if got := output(t, step.Clone{Enter: enter, Leave: leave}, cat); got != "00040000\n" {
-		t.Errorf("the child has personality %s", got)
-	}
-	left("success")
-
-	_, err := step.Plan{{Steps: []step.Step{justTrue}}}.Fork(step.Clone{Flags: unix.CLONE_NEWNS | unix.CLONE_FS, Enter: enter, Leave: leave})
-	var failed *step.Error
-	if !errors.As(err, &failed) || failed.Err != unix.EINVAL {
-		t.Errorf("the clone did not fail: %v", err)
-	}
-	left("the clone fails")
-
-	_, err = step.Plan{{Steps: []step.Step{justTrue}}}.Fork(step.Clone{Enter: append(enter[:2:2], step.Chdir{Path: "/no/such"}), Leave: leave})
-	if !errors.As(err, &failed) || failed.Index != 3 || failed.Err != unix.ENOENT {
-		t.Errorf("entering did not fail: %v", err)
-	}
-	left("entering fails")
-	noChildren(t)
-}
-
-// personality sets an attribute of the thread that a child inherits, through
-// exec too. See personality(2).
-type personality uintptr
-
-func (personality) Shell() string   { return "setarch" }
-func (personality) Undo() step.Step { return nil }
-func (p personality) Do() error {
-	if _, _, errno := syscall.RawSyscall(unix.SYS_PERSONALITY, uintptr(p), 0, 0); errno != 0 {
-		return errno
-	}
-	return nil
-}
-
-func TestAThreadThatCantLeaveIsNotUsedAgain(t *testing.T) {
-	type result struct {
-		err    error
-		thread int
-	}
-	done := make(chan result)
-	go func() {
-		_, err := step.Plan{{Steps: []step.Step{justTrue}}}.Fork(step.Clone{Leave: []step.Step{step.Chdir{Path: "/no/such"}}})
-		done <- result{err, unix.Gettid()}
-	}()
-	r := <-done
-	if !errors.Is(r.err, unix.ENOENT) {
-		t.Errorf("got %v", r.err)
-	}
-	noChildren(t)
-	if r.thread == os.Getpid() {
-		return // the main thread is not ended, but parked
-	}
-	for range 1000 {
-		if err := unix.Tgkill(os.Getpid(), r.thread, 0); errors.Is(err, unix.ESRCH) {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Error("the thread is still there")
 }
 
 func TestAChildIsBornInItsCgroupAndSeesItAsTheRoot(t *testing.T) {
@@ -198,7 +245,7 @@ func TestAChildIsBornInItsCgroupAndSeesItAsTheRoot(t *testing.T) {
 	if got, want := output(t, step.Clone{CgroupPath: dir}, cat), "0::/"+filepath.Base(dir)+"\n"; !strings.HasSuffix(strings.SplitAfter(got, "\n")[0], want) || len(strings.Fields(got)) != 3 {
 		t.Errorf("born elsewhere: got %q, want %q and two processes", got, want)
 	}
-	if got := output(t, step.Clone{Flags: unix.CLONE_NEWCGROUP, CgroupPath: dir}, cat); !strings.HasPrefix(got, "0::/\n") {
+	if got := output(t, step.Clone{CgroupPath: dir}, step.Unshare{Flags: unix.CLONE_NEWCGROUP}, cat); !strings.HasPrefix(got, "0::/\n") {
 		t.Errorf("the root is not the cgroup: got %q", got)
 	}
 	_, err = step.Plan{{Steps: []step.Step{justTrue}}}.Fork(step.Clone{CgroupPath: dir + "/none"})

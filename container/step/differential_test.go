@@ -116,6 +116,11 @@ var verbs = []verb{
 	{name: "descriptors are closed", steps: []step.Step{step.CloseFrom{First: 3}}},
 	{name: "descriptors are closed from a number up", steps: []step.Step{step.CloseFrom{First: 8}}},
 
+	{
+		name: "a process gets namespaces of its own", inside: true, steps: []step.Step{step.Unshare{Flags: unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP}},
+		setup: "for n in uts cgroup net; do readlink /proc/self/ns/$n >/mnt/$n; done",
+		look:  `for n in uts cgroup net; do [ "$(readlink /proc/$$/ns/$n)" = "$(cat /mnt/$n)" ] && echo $n as before || echo $n is new; done`,
+	},
 	{name: "a process leads a session", inside: true, steps: []step.Step{step.Setsid{}}},
 	{name: "a process has a user and no groups", steps: []step.Step{step.User{UID: 1000, GID: 1001}}},
 	{name: "a process has a user and groups", steps: []step.Step{step.User{UID: 1000, GID: 1001, Groups: []uint32{7, 5, 4294967294, 1001}}}},

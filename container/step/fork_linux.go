@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -17,13 +16,26 @@ type Clone struct {
 	// Flags are the CLONE_NEW* flags of clone(2): a new namespace each.
 	Flags uintptr
 	// CgroupPath is the directory of the cgroup of version 2 in which the
-	// process is born, "" for the caller's own. With CLONE_NEWCGROUP it is the
-	// root that the process sees. See clone(2), CLONE_INTO_CGROUP (Linux 5.7).
+	// process is born, "" for the caller's own. See clone(2),
+	// CLONE_INTO_CGROUP (Linux 5.7).
 	CgroupPath string
-	// Enter is done before the clone by the thread that makes it, and Leave
-	// after it, so that the child inherits what the thread is in: the cgroups
-	// of version 1.
-	Enter, Leave []Step
+	// Files become the descriptors of the process, from 0 on; nil leaves one
+	// out. The first three are /dev/null then. Nothing else is inherited.
+	Files []*os.File
+	// Heir takes over when the process that forks ends before it has released
+	// the one it made; nil lets that one go on alone.
+	Heir *Heir
+}
+
+// Heir is a program that goes on when whoever forked a process has gone. It is
+// executed by the process's parent, and so can wait for it.
+type Heir struct {
+	Program *os.File // may be opened with O_PATH
+	Args    []string
+	Env     []string
+	// Files are its descriptors from 3 on. Until then they stay open in the
+	// parent. The first three are /dev/null.
+	Files []*os.File
 }
 
 // namespaces are the clone flags and the words of unshare(1).
@@ -40,19 +52,22 @@ var namespaces = []struct {
 	{unix.CLONE_NEWCGROUP, "cgroup"},
 }
 
-// Shell prints the clone as unshare(1).
-func (c Clone) Shell() string {
-	words := []string{"unshare"}
+// namespaceOptions returns the options of unshare(1), with a space before each.
+func namespaceOptions(flags uintptr) string {
+	var b strings.Builder
 	for _, ns := range namespaces {
-		if c.Flags&ns.flag != 0 {
-			words = append(words, "--"+ns.word)
+		if flags&ns.flag != 0 {
+			b.WriteString(" --" + ns.word)
 		}
 	}
-	if c.Flags&unix.CLONE_NEWNS != 0 {
-		words = append(words, "--propagation", "unchanged")
+	if flags&unix.CLONE_NEWNS != 0 {
+		b.WriteString(" --propagation unchanged")
 	}
-	return strings.Join(append(words, "--fork"), " ")
+	return b.String()
 }
+
+// Shell prints the clone as unshare(1).
+func (c Clone) Shell() string { return "unshare" + namespaceOptions(c.Flags) + " --fork" }
 
 // Do is not for a Clone: see [Plan.Fork]. It makes Clone a Step, so that an
 // [Error] can name it.
@@ -94,42 +109,26 @@ func usernsHint() string {
 	return "user namespaces are forbidden here: run as root"
 }
 
-// Process is a child that Fork made.
+// Process is a child that [Plan.Fork] made. Its parent is the keeper, a process
+// of this package that is a child of the caller: see keeper_linux.go.
 type Process struct {
-	Pid   int      // in the namespace of the caller
-	PidFD *os.File // see pidfd_open(2)
-}
-
-// cloneArgs is struct clone_args of clone3(2).
-type cloneArgs struct {
-	flags, pidFD, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
+	Pid    int      // in the namespace of the caller; it means nobody else until Release
+	PidFD  *os.File // see pidfd_open(2)
+	keeper int
+	link   *os.File
 }
 
 // cloning is the index of what belongs to the clone, before the first step.
 const cloning = -1
 
-// report is what a failing child writes to the pipe. Nothing written, and the
-// pipe closed by exec, is success.
-type report struct {
-	step  int32
-	errno uint32
-}
-
 // Fork makes a process as c says, which does the plan's steps and so becomes
 // the program of the last one, an [Exec]. It returns when the program runs, or
 // with an [*Error] that names the step; the process is then gone. The caller
-// waits for the process with wait4(2).
+// ends with [Process.Release].
 //
 // Go can't fork: other threads may hold locks that would stay held for ever.
-// So the child gets the plan as an array of system calls and makes nothing but
-// these, as package syscall does between its fork and exec, with the same
-// hooks of the runtime. The child is single-threaded, which makes it able to
-// enter user and mount namespaces.
-//
-// In a process that has made itself undumpable (see PR_SET_DUMPABLE(2const)) a
-// child with a PID namespace of its own shares its memory until the exec, as in
-// vfork(2), which is faster. The calling thread, and with it the garbage
-// collector, then waits for the steps.
+// So the plan is compiled to system calls and they to a program of their own,
+// which clones, and runs the calls between its clone and the exec.
 func (p Plan) Fork(c Clone) (*Process, error) {
 	steps := p.Steps()
 	if len(steps) == 0 {
@@ -138,138 +137,234 @@ func (p Plan) Fork(c Clone) (*Process, error) {
 	if _, ok := steps[len(steps)-1].(Exec); !ok {
 		return nil, fmt.Errorf("fork: the last step is not an exec: %s", steps[len(steps)-1].Shell())
 	}
-	prog := &program{step: cloning}
-	if c.CgroupPath != "" && c.Flags&unix.CLONE_NEWCGROUP != 0 {
-		// A namespace that the clone makes has the parent's group as its root:
-		// the child gets into its own only then.
-		c.Flags &^= unix.CLONE_NEWCGROUP
-		prog.add(unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP)
+	k := newKeptProgram()
+	if err := k.in(inChild, func(p *program) error { return p.steps(steps) }); err != nil {
+		return nil, err
 	}
-	for i, s := range steps {
-		prog.step = int32(i)
-		cs, ok := s.(compiler)
-		if !ok {
-			return nil, fmt.Errorf("step %d of %d: %s: not a step of an inside plan", i+1, len(steps), s.Shell())
-		}
-		cs.compile(prog)
-		if prog.err != nil {
-			return nil, &Error{Index: i + 1, Total: len(steps), Step: s, Err: prog.err}
-		}
-	}
-
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("fork: pipe: %w", err)
-	}
-	defer unix.Close(pipe[0])
-	if pipe[1] < prog.free {
-		// The plan would put a descriptor of its own in the place of the end
-		// to which the child writes.
-		high, err := unix.FcntlInt(uintptr(pipe[1]), unix.F_DUPFD_CLOEXEC, prog.free)
-		unix.Close(pipe[1])
-		if err != nil {
-			return nil, fmt.Errorf("fork: pipe: %w", err)
-		}
-		pipe[1] = high
-	}
-	proc, err := fork(prog, c, pipe[1])
-	unix.Close(pipe[1])
+	proc, rep, err := k.start(c)
 	if err != nil {
 		return nil, err
 	}
-
-	var rep report
-	buf := (*[unsafe.Sizeof(rep)]byte)(unsafe.Pointer(&rep))[:]
-	n, err := ignoringEINTR(func() (int, error) { return unix.Read(pipe[0], buf) })
-	if n == 0 && err == nil {
+	switch {
+	case proc != nil:
 		return proc, nil
+	case rep.a == cloning:
+		return nil, &Error{Index: 1, Total: 1, Step: c, Err: syscall.Errno(rep.b)}
 	}
-	proc.reap()
-	if err != nil {
-		return nil, fmt.Errorf("fork: read of the child's report: %w", err)
-	}
-	if n != len(buf) {
-		return nil, fmt.Errorf("fork: read of the child's report: %d bytes of %d", n, len(buf))
-	}
-	if rep.step == cloning {
-		return nil, &Error{Index: 1, Total: 1, Step: c, Err: syscall.Errno(rep.errno)}
-	}
-	s := steps[rep.step]
-	return nil, &Error{Index: int(rep.step) + 1, Total: len(steps), Step: s, Err: syscall.Errno(rep.errno)}
+	return nil, &Error{Index: int(rep.a) + 1, Total: len(steps), Step: steps[rep.a], Err: syscall.Errno(rep.b)}
 }
 
-// fork clones with c, and in the child never returns.
-func fork(prog *program, c Clone, pipe int) (*Process, error) {
-	var pidfd int32 = -1
-	args := &cloneArgs{
-		flags:      uint64(c.Flags) | unix.CLONE_PIDFD,
-		pidFD:      uint64(uintptr(unsafe.Pointer(&pidfd))),
-		exitSignal: uint64(unix.SIGCHLD),
+// steps compiles the steps of an inside plan.
+func (p *program) steps(steps []Step) error {
+	for i, s := range steps {
+		p.step = int32(i)
+		cs, ok := s.(compiler)
+		if !ok {
+			return fmt.Errorf("step %d of %d: %s: not a step of an inside plan", i+1, len(steps), s.Shell())
+		}
+		cs.compile(p)
+		if p.err != nil {
+			return &Error{Index: i + 1, Total: len(steps), Step: s, Err: p.err}
+		}
 	}
+	return nil
+}
+
+// start executes the program. It returns the process, or what the keeper or its
+// child says has failed.
+func (k *keptProgram) start(c Clone) (*Process, message, error) {
+	var rep message
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, rep, fmt.Errorf("fork: %w", err)
+	}
+	defer null.Close()
+	link, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, rep, fmt.Errorf("fork: socketpair: %w", err)
+	}
+	defer func() { unix.Close(link[1]) }()
+	fail := func(err error) (*Process, message, error) { return nil, rep, errors.Join(err, unix.Close(link[0])) }
+
+	// The command's descriptors come first, then the keeper's own.
+	var files []uintptr
+	for i := range max(3, len(c.Files)) {
+		switch {
+		case i < len(c.Files) && c.Files[i] != nil:
+			files = append(files, c.Files[i].Fd())
+		case i < 3:
+			files = append(files, null.Fd())
+		default:
+			files = append(files, ^uintptr(0))
+		}
+	}
+	own := len(files)
+	files = append(files, uintptr(link[1]))
+	k.head.link = uint64(own)
 	if c.CgroupPath != "" {
 		group, err := unix.Open(c.CgroupPath, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return nil, fmt.Errorf("open cgroup %s: %w", c.CgroupPath, err)
+			return fail(fmt.Errorf("open cgroup %s: %w", c.CgroupPath, err))
 		}
 		defer unix.Close(group)
-		args.flags |= unix.CLONE_INTO_CGROUP
-		args.cgroup = uint64(group)
+		k.head.clone.flags |= unix.CLONE_INTO_CGROUP
+		k.head.clone.cgroup = uint64(len(files))
+		files = append(files, uintptr(group))
 	}
-	if mayShare(c.Flags) {
-		args.flags |= unix.CLONE_VM | unix.CLONE_VFORK
-	}
-	rep := new(report)
-	keep := &[]any{prog, args, rep, &pidfd}
-
-	runtime.LockOSThread()
-	for i, s := range c.Enter {
-		if err := s.Do(); err != nil {
-			return nil, errors.Join(
-				&Error{Index: i + 1, Total: len(c.Enter), Step: s, Err: err}, leave(c.Leave))
+	heir := len(files)
+	if c.Heir != nil {
+		for _, f := range append(c.Heir.Files[:len(c.Heir.Files):len(c.Heir.Files)], c.Heir.Program) {
+			files = append(files, f.Fd())
 		}
 	}
-
-	// A descriptor that another goroutine has opened without O_CLOEXEC yet
-	// must not be copied.
-	syscall.ForkLock.Lock()
-	pid, errno := cloneAndRun(args, prog.calls, uintptr(pipe), rep)
-	afterFork()
-	syscall.ForkLock.Unlock()
-	runtime.KeepAlive(keep)
-
-	err := leave(c.Leave)
-	if errno != 0 {
-		return nil, errors.Join(&Error{Index: 1, Total: 1, Step: c, Err: errno}, err)
+	k.head.clone.flags |= uint64(c.Flags) | unix.CLONE_PIDFD | unix.CLONE_VFORK
+	k.head.clone.pidFD = keeperData + uint64(unsafe.Offsetof(k.head.pidFD))
+	k.head.clone.exitSignal = uint64(unix.SIGCHLD)
+	k.head.polled = [2]unix.PollFd{{Events: unix.POLLIN}, {Fd: int32(own), Events: unix.POLLIN}}
+	if err := k.keep(own, heir, c.Heir); err != nil {
+		return fail(err)
 	}
-	proc := &Process{Pid: int(pid), PidFD: os.NewFile(uintptr(pidfd), "pidfd")}
+	program, err := k.file()
 	if err != nil {
-		_ = unix.Kill(proc.Pid, unix.SIGKILL)
-		proc.reap()
-		return nil, err
+		return fail(err)
 	}
-	return proc, nil
+	defer program.Close()
+	path, err := pathAbove(program, len(files))
+	if err != nil {
+		return fail(err)
+	}
+	defer path.Close()
+	pid, err := syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", path.Fd()), []string{"gocker", "keeper"}, &syscall.ProcAttr{
+		Files: files,
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		return fail(fmt.Errorf("fork: execute the plan's program: %w", err))
+	}
+	unix.Close(link[1]) // the end of the keeper is to be the end of the link
+	link[1] = -1
+	proc := &Process{keeper: pid, link: os.NewFile(uintptr(link[0]), "keeper")}
+	if rep, err = proc.receive(); err != nil {
+		return nil, rep, errors.Join(fmt.Errorf("fork: %w", err), proc.Release())
+	}
+	if rep.what == saysFailed {
+		return nil, rep, proc.Release()
+	}
+	proc.Pid = int(rep.a)
+	fd, err := unix.PidfdOpen(proc.Pid, 0)
+	if err != nil {
+		return nil, rep, errors.Join(fmt.Errorf("fork: pidfd_open: %w", err), proc.Release())
+	}
+	proc.PidFD = os.NewFile(uintptr(fd), "pidfd")
+	return proc, rep, nil
 }
 
-// leave takes the thread back and gives it free, unless it could not be taken
-// back: then no other goroutine may run on it, and it ends with this one.
-func leave(steps []Step) error {
-	var errs []error
-	for _, s := range steps {
-		if err := s.Do(); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", s.Shell(), err))
+// pathAbove returns f, at a number that none of the child's descriptors gets.
+func pathAbove(f *os.File, number int) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, number)
+	if err != nil {
+		return nil, fmt.Errorf("fork: %w", err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+// keep compiles what the keeper does itself. Its descriptors are the command's,
+// the link from own on, and what is the heir's.
+func (k *keptProgram) keep(own, heir int, h *Heir) error {
+	last := uintptr(^uint32(0))
+	err := k.in(inKeeper, func(p *program) error {
+		p.step = cloning
+		p.add(unix.SYS_CLOSE_RANGE, uintptr(own), last, unix.CLOSE_RANGE_CLOEXEC)
+		p.add(unix.SYS_PRCTL, unix.PR_SET_NAME, p.cstring("gocker"))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	cwd := unix.AT_FDCWD
+	err = k.in(afterClone, func(p *program) error {
+		// As long as a pipe of the command is open here, it would not end.
+		p.add(unix.SYS_OPENAT, uintptr(cwd), p.cstring(os.DevNull), unix.O_RDWR|unix.O_CLOEXEC, 0).hold = true
+		for fd := range uintptr(3) {
+			p.add(unix.SYS_DUP3, 0, fd, 0).onHeld = true
 		}
+		p.add(unix.SYS_CLOSE).onHeld = true
+		if own > 3 {
+			p.add(unix.SYS_CLOSE_RANGE, 3, uintptr(own-1), 0)
+		}
+		p.add(unix.SYS_CHDIR, p.cstring("/"))
+		return nil
+	})
+	if err != nil || h == nil {
+		return err
 	}
-	if len(errs) == 0 {
-		runtime.UnlockOSThread()
-	}
-	return errors.Join(errs...)
+	return k.in(inHeir, func(p *program) error {
+		for i := range h.Files {
+			p.add(unix.SYS_DUP3, uintptr(heir+i), uintptr(3+i), 0)
+		}
+		argv, envp := p.cstrings(h.Args), p.cstrings(h.Env)
+		p.add(unix.SYS_EXECVEAT, uintptr(heir+len(h.Files)), p.cstring(""), argv, envp, unix.AT_EMPTY_PATH)
+		return nil
+	})
 }
 
-// reap waits for a child that is ending.
-func (p *Process) reap() {
-	_, _ = ignoringEINTR(func() (int, error) { return unix.Wait4(p.Pid, nil, 0, nil) })
-	p.PidFD.Close()
+// receive waits for a message of the keeper.
+func (p *Process) receive() (message, error) {
+	var m message
+	n, err := ignoringEINTR(func() (int, error) { return unix.Read(int(p.link.Fd()), asBytes(&m)) })
+	switch {
+	case err != nil:
+		return m, fmt.Errorf("read from the keeper: %w", err)
+	case n == 0:
+		return m, errors.New("the keeper of the process was killed")
+	case n != len(asBytes(&m)):
+		return m, fmt.Errorf("read from the keeper: %d bytes", n)
+	}
+	return m, nil
 }
+
+// Wait waits for the end of the process. Until [Process.Release] it stays a
+// zombie. The error says that the keeper was killed: then nobody knows.
+func (p *Process) Wait() (unix.WaitStatus, error) {
+	m, err := p.receive()
+	if err != nil {
+		return 0, err
+	}
+	const exited, dumped = 1, 3 // of si_code in waitid(2)
+	switch m.a {
+	case exited:
+		return unix.WaitStatus(m.b << 8), nil
+	case dumped:
+		return unix.WaitStatus(m.b | 0x80), nil
+	}
+	return unix.WaitStatus(m.b), nil
+}
+
+// Release lets the keeper end, and gives free what the process has in this one.
+// When the process has ended, its pid may now be another's; when it runs, it
+// goes on without anybody to wait for it.
+func (p *Process) Release() error {
+	_, err := ignoringEINTR(func() (int, error) {
+		return unix.SendmsgN(int(p.link.Fd()), []byte{1}, nil, nil, unix.MSG_NOSIGNAL)
+	})
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		err = nil // it was killed
+	}
+	// Closed with a message unread, the link would be reset, and what was sent
+	// lost.
+	for received := error(nil); received == nil; {
+		_, received = p.receive()
+	}
+	p.link.Close()
+	if p.PidFD != nil {
+		p.PidFD.Close()
+	}
+	_, waitErr := ignoringEINTR(func() (int, error) { return unix.Wait4(p.keeper, nil, 0, nil) })
+	return errors.Join(err, waitErr)
+}
+
+// Bequeath leaves the process to the heir, which takes over at once.
+func (p *Process) Bequeath() error { return errors.Join(p.link.Close(), p.PidFD.Close()) }
 
 func ignoringEINTR(f func() (int, error)) (int, error) {
 	for {

@@ -69,9 +69,10 @@ func (s LinkUp) compile(p *program) {
 
 	p.add(unix.SYS_SOCKET, unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE).hold = true
 	p.add(unix.SYS_WRITE, 0, pointer(p, request), unsafe.Sizeof(*request)).onHeld = true
-	c := p.add(unix.SYS_READ, 0, pointer(p, reply), unsafe.Sizeof(*reply))
+	at := pointer(p, reply)
+	c := p.add(unix.SYS_READ, 0, at, unsafe.Sizeof(*reply))
 	c.onHeld = true
-	c.answer = &reply.NlMsgerr.Error
+	c.answer, c.answerAt = &reply.NlMsgerr.Error, at+unsafe.Sizeof(reply.NlMsghdr)+unsafe.Offsetof(reply.NlMsgerr.Error)
 	p.add(unix.SYS_CLOSE).onHeld = true
 }
 
@@ -182,7 +183,6 @@ func (s Dup) Do() error { return do(s) }
 func (s Dup) Undo() Step { return nil }
 
 func (s Dup) compile(p *program) {
-	p.reserve(s.To)
 	if s.From == s.To {
 		p.add(unix.SYS_FCNTL, uintptr(s.To), unix.F_SETFD, 0)
 		return
@@ -227,6 +227,23 @@ func (s CloseFrom) hint(err error) string {
 // one setpriv(1) where they follow each other: it executes nothing between
 // them, which would at once take the capabilities that the bounding set no
 // longer has.
+
+// Unshare gives the process new namespaces in place of those that it has, which
+// are the clone's otherwise: a cgroup namespace has as its root the groups that
+// the process is in by then. See unshare(2), cgroup_namespaces(7).
+type Unshare struct{ Flags uintptr }
+
+// Shell prints unshare(1), a prefix of the command.
+func (s Unshare) Shell() string { return "unshare" + namespaceOptions(s.Flags) }
+
+// Do unshares.
+func (s Unshare) Do() error { return do(s) }
+
+// Undo is nil: the end of the process is the undo.
+func (s Unshare) Undo() Step { return nil }
+func (s Unshare) wraps()     {}
+
+func (s Unshare) compile(p *program) { p.add(unix.SYS_UNSHARE, s.Flags) }
 
 // Setsid makes the process the leader of a new session without a terminal. See
 // setsid(2).
@@ -276,13 +293,7 @@ func (s User) Undo() Step { return nil }
 func (s User) wraps()     {}
 
 func (s User) compile(p *program) {
-	var list uintptr
-	if len(s.Groups) > 0 {
-		groups := append([]uint32(nil), s.Groups...)
-		p.keep = append(p.keep, groups)
-		list = pointer(p, &groups[0])
-	}
-	p.add(unix.SYS_SETGROUPS, uintptr(len(s.Groups)), list)
+	p.add(unix.SYS_SETGROUPS, uintptr(len(s.Groups)), array0(p, s.Groups))
 	p.add(unix.SYS_SETRESGID, uintptr(s.GID), uintptr(s.GID), uintptr(s.GID))
 	p.add(unix.SYS_SETRESUID, uintptr(s.UID), uintptr(s.UID), uintptr(s.UID))
 }

@@ -19,18 +19,21 @@ type call struct {
 	// its error was tolerated: what they complete was not begun.
 	passOver int
 	// answer, where set, is what the kernel wrote into the call's buffer: a
-	// negative errno, or zero, as in an acknowledgement of netlink(7).
-	answer *int32
-	step   int32 // index of the step in its plan
+	// negative errno, or zero, as in an acknowledgement of netlink(7). answerAt
+	// is its address.
+	answer   *int32
+	answerAt uintptr
+	step     int32 // index of the step in its plan
 }
 
 // program is a list of steps compiled to system calls, with the memory that
-// their arguments point to. It is what a cloned child can run: reading it
-// allocates nothing and calls nothing.
+// their arguments point to. That is this process's, or, with a base, data of a
+// program that is going to be loaded there.
 type program struct {
 	calls []call
 	keep  []any // arguments are addresses, which the collector does not see
-	free  int   // no descriptor from this one on is given a meaning
+	base  uintptr
+	data  []byte
 	step  int32
 	err   error
 }
@@ -49,9 +52,6 @@ func (p *program) add(nr uintptr, args ...uintptr) *call {
 	p.calls = append(p.calls, c)
 	return &p.calls[len(p.calls)-1]
 }
-
-// reserve notes that a step puts something of its own at a descriptor.
-func (p *program) reserve(fd int) { p.free = max(p.free, fd+1) }
 
 func (c *call) tolerate(errs ...syscall.Errno) { copy(c.tolerated[:], errs) }
 

@@ -1,0 +1,4 @@
+package step
+
+// elfMachine is EM_X86_64 of elf(5).
+const elfMachine = 62
