@@ -82,6 +82,10 @@ func (c *cli) runContainer(ctx context.Context, f *runFlags, cmd *cobra.Command,
 			streams.In = c.in
 		}
 	}
+	var signals chan os.Signal
+	if !f.detach {
+		signals = catchSignals()
+	}
 	monitor, err := store.Start(ctr, streams)
 	var failed *container.StartError
 	if errors.As(err, &failed) {
@@ -94,7 +98,7 @@ func (c *cli) runContainer(ctx context.Context, f *runFlags, cmd *cobra.Command,
 		fmt.Fprintln(c.out, ctr.ID)
 		return 0, monitor.Leave()
 	}
-	proxySignals(monitor)
+	go proxySignals(signals, monitor)
 	exit, err := monitor.Wait()
 	if err != nil {
 		return 125, err
@@ -205,29 +209,33 @@ func (c *cli) explainRun(f *createFlags, opts container.Options, args []string) 
 	return store.Explain(opts, c.out)
 }
 
-// proxySignals passes what this process receives on to the command, so that
-// `kill` of a foreground run works as if it were the command. As in docker, the
-// third SIGINT or SIGTERM gives up waiting. It goes on until this process ends.
-func proxySignals(monitor *container.Monitor) {
+// catchSignals begins to take what is sent to this process, in the place of the
+// command that is about to start. It goes on until this process ends.
+func catchSignals() chan os.Signal {
 	signals := make(chan os.Signal, 64)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2)
 	// To listen to a signal costs the runtime 20 µs, and there are 60 more that
 	// hardly anybody sends: commands that end at once need not pay for them.
 	time.AfterFunc(20*time.Millisecond, func() { signal.Notify(signals) })
-	go func() {
-		insist := 0
-		for s := range signals {
-			sig, ok := s.(syscall.Signal)
-			switch {
-			case !ok, sig == syscall.SIGCHLD, sig == syscall.SIGPIPE, sig == syscall.SIGURG:
-				continue
-			case sig == syscall.SIGINT, sig == syscall.SIGTERM:
-				if insist++; insist == 3 {
-					fmt.Fprintf(os.Stderr, "\ngot %d SIGTERM/SIGINTs, forcefully exiting\n", insist)
-					os.Exit(1)
-				}
+	return signals
+}
+
+// proxySignals passes signals on to the command, so that `kill` of a foreground
+// run works as if it were the command. As in docker, the third SIGINT or SIGTERM
+// gives up waiting.
+func proxySignals(signals <-chan os.Signal, monitor *container.Monitor) {
+	insist := 0
+	for s := range signals {
+		sig, ok := s.(syscall.Signal)
+		switch {
+		case !ok, sig == syscall.SIGCHLD, sig == syscall.SIGPIPE, sig == syscall.SIGURG:
+			continue
+		case sig == syscall.SIGINT, sig == syscall.SIGTERM:
+			if insist++; insist == 3 {
+				fmt.Fprintf(os.Stderr, "\ngot %d SIGTERM/SIGINTs, forcefully exiting\n", insist)
+				os.Exit(1)
 			}
-			_ = monitor.Signal(sig) // the command may be ending
 		}
-	}()
+		_ = monitor.Signal(sig) // the command may be ending
+	}
 }
