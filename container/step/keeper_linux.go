@@ -2,6 +2,8 @@
 
 package step
 
+//lint:file-ignore U1000 What looks unused is read and written by the kernel or the assembly.
+
 import (
 	"bytes"
 	"errors"
