@@ -53,10 +53,10 @@ unit: go ## tests of the packages; UNITFLAGS=-v for each test's name
 	$(GO) test -race ./container/step
 
 .PHONY: e2e
-e2e: build ## the scripts in e2e/testdata; RUN=pull for those with pull in their names
+e2e: build ## the scripts in e2e/testdata and the tutorial; RUN=pull for those with pull in their names
 	e2e/deps.sh e2e
 	GOCKER='$(CURDIR)/bin/gocker' E2E_RESULTS='$(CURDIR)/bin/e2e-host.tsv' \
-	  $(GO) test -count=1 -timeout 15m $(if $(RUN),-run 'TestScripts/.*$(RUN)') ./e2e
+	  $(GO) test -count=1 -timeout 15m $(if $(RUN),-run '/.*$(RUN)') ./e2e
 
 .PHONY: e2e-vm
 e2e-vm: build ## the same scripts, and the kernel tests, on a kernel with cgroup v2 only

@@ -6,8 +6,8 @@ set -eu
 case ${1:-} in
 demo) packages="docker-registry busybox-static" ;;
 unit) packages="runc skopeo umoci jq attr libcap2-bin nftables iproute2 busybox-static gcc libc6-dev" ;;
-e2e) packages="docker-registry busybox-static debootstrap skopeo runc jq attr libcap2-bin nftables iproute2" ;;
-vm) packages="docker-registry busybox-static debootstrap skopeo runc jq attr libcap2-bin nftables iproute2
+e2e) packages="docker-registry busybox-static debootstrap skopeo runc jq attr libcap2-bin nftables iproute2 curl procps" ;;
+vm) packages="docker-registry busybox-static debootstrap skopeo runc jq attr libcap2-bin nftables iproute2 curl procps
 	qemu-system-x86 cpio e2fsprogs" ;;
 bench) packages="docker-registry busybox-static hyperfine runc docker.io jq e2fsprogs" ;;
 lint) packages="shellcheck" ;;

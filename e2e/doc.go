@@ -23,4 +23,7 @@
 //	finish NAME N               wait for its end and demand exit status N
 //
 // and the conditions [cgroup-v2] and [vm].
+//
+// The chapters of docs/tutorial are run too: see tutorial_test.go, and for what
+// their blocks may hold, docs/tutorial/README.md.
 package e2e

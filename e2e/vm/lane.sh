@@ -37,7 +37,7 @@ for test in "$1"/*.test; do
 	args="-test.v -test.timeout=3m -test.skip=^($SLOW)$"
 	if [ "$package" = e2e ]; then
 		args="-test.timeout=10m"
-		[ -z "$RUN" ] || args="$args -test.run=TestScripts/.*$RUN"
+		[ -z "$RUN" ] || args="$args -test.run=/.*$RUN"
 	fi
 	# shellcheck disable=SC2086 # a list of flags
 	begin=$(date +%s)
