@@ -84,6 +84,8 @@ var verbs = []struct {
 	{"images", newImagesCommand},
 	{"info", newInfoCommand},
 	{"inspect", newInspectCommand},
+	{"lab", newLabCommand},
+	{"lab-tool", newLabToolCommand},
 	{"ps", newPsCommand},
 	{"pull", newPullCommand},
 	{"rm", newRmCommand},
