@@ -27,8 +27,9 @@ const labPatience = 20 * time.Second
 // bench is what one experiment has made: a directory, variables, processes.
 type bench struct {
 	cli  *cli
-	self string // this program
-	lab  string // the directory
+	self string   // this program
+	dir  *os.File // the directory, locked for as long as the experiment goes on
+	lab  string   // its path
 	vars map[string]string
 	jobs map[string]*labJob
 }
@@ -43,21 +44,66 @@ func newBench(c *cli) (b *bench, err error) {
 	if err := isStatic(b.self); err != nil {
 		return nil, err
 	}
-	// Not in a directory for temporary files, which may be mounted noexec.
-	if err := os.MkdirAll(c.root, 0o711); err != nil {
-		return nil, err
-	}
-	if b.lab, err = os.MkdirTemp(c.root, "lab."); err != nil {
+	if err := b.makeDir(); err != nil {
 		return nil, err
 	}
 	b.vars = map[string]string{
-		"LAB": b.lab, "ROOT": filepath.Join(b.lab, "root"), "CONTAINERS": filepath.Join(c.root, "containers"),
+		"LAB": b.lab, "ROOT": filepath.Join(b.lab, "root"), "CONTAINERS": filepath.Join(filepath.Dir(b.lab), "containers"),
 		"TOKEN": "lab-" + container.NewID()[:12],
 	}
 	if err := b.fill(); err != nil {
 		return nil, errors.Join(err, b.clear())
 	}
 	return b, nil
+}
+
+// makeDir makes and locks the directory, after those that a kill -9 has left are
+// removed. It is not one for temporary files, which may be mounted noexec.
+func (b *bench) makeDir() error {
+	if err := os.MkdirAll(b.cli.root, 0o711); err != nil {
+		return err
+	}
+	root, err := filepath.Abs(b.cli.root)
+	if err != nil {
+		return err
+	}
+	// A container's record names its directory without links.
+	if root, err = filepath.EvalSymlinks(root); err != nil {
+		return err
+	}
+	all, err := lockDir(root, unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer all.Close()
+	left, err := filepath.Glob(filepath.Join(root, "lab.*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range left {
+		if f, err := lockDir(dir, unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			if err := errors.Join(b.cli.removeLab(dir), f.Close()); err != nil {
+				return err
+			}
+		}
+	}
+	if b.lab, err = os.MkdirTemp(root, "lab."); err != nil {
+		return err
+	}
+	b.dir, err = lockDir(b.lab, unix.LOCK_EX)
+	return err
+}
+
+// lockDir locks a directory until the file is closed. See flock(2).
+func lockDir(path string, how int) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), how); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+	}
+	return f, nil
 }
 
 // isStatic refuses a program that would look for its libraries in an empty root.
@@ -138,15 +184,30 @@ func (b *bench) stopJobs() error {
 
 // clear removes all that the experiment has made.
 func (b *bench) clear() error {
-	// The one container that has a name is there still only after an
-	// interruption or a step that failed.
-	store, err := container.Open(b.cli.root, b.cli.runRoot)
-	if err == nil {
-		if err = store.Remove(b.vars["TOKEN"], container.RemoveOptions{Force: true}); errors.Is(err, container.ErrNotFound) {
-			err = nil
+	return errors.Join(b.cli.removeLab(b.lab), b.dir.Close())
+}
+
+// removeLab removes the directory of an experiment, and the containers that are
+// made of it. Those are there still after an interruption only, or a step that
+// failed.
+func (c *cli) removeLab(dir string) error {
+	store, err := container.Open(c.root, c.runRoot)
+	if err != nil {
+		return err
+	}
+	all, err := store.List()
+	if err != nil {
+		return err
+	}
+	for _, made := range all {
+		if !strings.HasPrefix(made.Rootfs, dir+"/") {
+			continue
+		}
+		if err := store.Remove(made.ID, container.RemoveOptions{Force: true}); err != nil && !errors.Is(err, container.ErrNotFound) {
+			return err
 		}
 	}
-	return errors.Join(err, os.RemoveAll(b.lab))
+	return os.RemoveAll(dir)
 }
 
 // words expands the variables of a command. A value is always one word.
@@ -193,7 +254,8 @@ func (b *bench) do(ctx context.Context, words []string) labResult {
 }
 
 // command is this program with the arguments of gocker, or as a tool. When ctx
-// ends, gocker passes the signal on to its container and takes that away.
+// ends it is killed, and what becomes of its container is for clear: a signal
+// that gocker passed on would be lost on a first process that has no handler yet.
 func (b *bench) command(ctx context.Context, words []string) *exec.Cmd {
 	args := []string{"lab-tool", words[0]}
 	// ctrl-c is for the experiment, which ends what it has started itself.
@@ -205,8 +267,7 @@ func (b *bench) command(ctx context.Context, words []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, b.self, append(args, words[1:]...)...)
 	cmd.Args[0] = "gocker"
 	cmd.SysProcAttr = attr
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = labPatience
+	cmd.WaitDelay = time.Second // what outlives it may hold its output open
 	return cmd
 }
 
