@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -81,9 +82,12 @@ func startHub(r *registry, dir, gocker string) (*hub, error) {
 	return h, nil
 }
 
-// environment is what makes a program go there: Go and curl look at the same names.
+// environment is what makes Go's programs and curl go there.
 func (h *hub) environment() []string {
-	return []string{"HTTPS_PROXY=" + h.proxy.URL, "https_proxy=" + h.proxy.URL, "SSL_CERT_FILE=" + h.authority}
+	return []string{
+		"HTTPS_PROXY=" + h.proxy.URL, "https_proxy=" + h.proxy.URL,
+		"SSL_CERT_FILE=" + h.authority, "CURL_CA_BUNDLE=" + h.authority,
+	}
 }
 
 func (h *hub) stop() {
@@ -150,6 +154,7 @@ func selfSigned(names []string) (tls.Certificate, error) {
 		return tls.Certificate{}, err
 	}
 	template := &x509.Certificate{
+		Subject:               pkix.Name{CommonName: names[0]},
 		SerialNumber:          big.NewInt(1),
 		NotBefore:             time.Now().Add(-time.Hour),
 		NotAfter:              time.Now().Add(24 * time.Hour),
