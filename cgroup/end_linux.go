@@ -136,23 +136,23 @@ func ignoreGone(err error) error {
 func write(path, data string) error { return step.Write{Path: path, Data: data}.Do() }
 
 // directory is the step that makes a group.
-type directory struct{ path string }
+type directory struct{ Path string }
 
 // Shell prints mkdir.
-func (s directory) Shell() string { return "mkdir " + step.Quote(s.path) }
+func (s directory) Shell() string { return "mkdir " + step.Quote(s.Path) }
 
 // Do makes the group. One that exists belongs to somebody: EEXIST.
-func (s directory) Do() error { return step.Mkdir{Path: s.path, Mode: 0o755}.Do() }
+func (s directory) Do() error { return step.Mkdir{Path: s.Path, Mode: 0o755}.Do() }
 
 // Undo removes the group and those that the container made below it.
 func (s directory) Undo() step.Step { return removal(s) }
 
 // removal is the step that removes a group and all below it.
-type removal struct{ path string }
+type removal struct{ Path string }
 
 // Shell prints find, which goes through the tree from its leaves.
 func (s removal) Shell() string {
-	return "find " + step.Quote(s.path) + ` -depth -type d -exec rmdir {} \;`
+	return "find " + step.Quote(s.Path) + ` -depth -type d -exec rmdir {} \;`
 }
 
 // Undo is nil: what is removed stays so.
@@ -162,9 +162,9 @@ func (s removal) Undo() step.Step { return nil }
 func (s removal) Do() error {
 	deadline := time.Now().Add(removePatience)
 	for wait := 100 * time.Microsecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		err := unix.Rmdir(s.path)
+		err := unix.Rmdir(s.Path)
 		if errors.Is(err, unix.EBUSY) {
-			err = errors.Join(err, removeBelow(s.path))
+			err = errors.Join(err, removeBelow(s.Path))
 		}
 		switch {
 		case err == nil, errors.Is(err, unix.ENOENT):

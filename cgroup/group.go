@@ -229,7 +229,7 @@ func (g *Group) own(wanted []limit) step.Group {
 		Man: "cgroup_namespaces(7)",
 	}
 	for _, dir := range g.dirs() {
-		s.Steps = append(s.Steps, directory{dir})
+		s.Steps = append(s.Steps, directory{Path: dir})
 	}
 	if t, v2 := g.host.find("cpuset"); t != nil && !v2 {
 		var given []entry
@@ -276,7 +276,7 @@ func (g *Group) limits(wanted []limit) error {
 		}
 		var steps []step.Step
 		for _, e := range entries {
-			steps = append(steps, step.Write{Path: filepath.Join(g.dir(t), e.file), Data: e.data})
+			steps = append(steps, step.Write{Path: filepath.Join(g.dir(t), e.file), Data: e.data, Forks: e.file == "pids.max"})
 		}
 		if len(all) == 0 || l.controller != last {
 			all = append(all, purpose(l.controller, t == g.host.v2))

@@ -3,103 +3,174 @@ package container
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"gocker/container/step"
+
+	"golang.org/x/sys/unix"
 )
 
-// Explain writes what running a container as o says would do, as a commented
-// sh script: the host plan, the clone, the inside plan. It changes nothing; the
-// id is made up for the occasion.
-func (s *Store) Explain(o Options, w io.Writer) error {
+// ExplainRun returns what running a container as o says would do, as a script:
+// the host plan, the clone, the inside plan, and the host plan taken back. It
+// changes nothing; the id is made up for the occasion.
+func (s *Store) ExplainRun(o Options) (*step.Script, error) {
 	c, spec, _, err := s.prepare(o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	h, err := lookAtHost()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p, err := c.plans(spec, h, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer p.close()
-	return c.print(p, w)
+	return c.script(p)
 }
 
-// print writes the plans of a container as a script.
-func (c *Container) print(p *plans, w io.Writer) error {
-	if _, err := fmt.Fprintf(w, `#!/bin/sh
-# What 'gocker run' does for this container, step by step. Lines have the same
-# effect as gocker's own requests to the kernel; run as root, with util-linux,
-# iproute2, nftables and coreutils.
-set -eu
+// script is a container from its creation to its end.
+func (c *Container) script(p *plans) (*step.Script, error) {
+	files, err := c.files()
+	if err != nil {
+		return nil, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	clone := p.clone
+	script := &step.Script{
+		Title:  "What 'gocker run' does for this container, step by step. Gocker makes the requests to the kernel itself; the lines have the same effect. Run by root, with util-linux, iproute2, nftables and coreutils, they make the same container, of which gocker knows nothing: what is left out is its record, its log and its monitor.",
+		Gocker: program,
+		Host:   append(files, p.host...),
+		Clone:  &clone,
+		Born:   p.born(),
+		Inside: p.inside,
+		Input:  c.Config.OpenStdin,
+		End:    c.ending(p),
+	}
+	return script, nil
+}
 
-`); err != nil {
-		return err
+// born is how a shell gets to where the clone is born.
+func (p *plans) born() step.Plan {
+	dir := p.group.V2Dir()
+	if dir == "" {
+		return nil
 	}
-	if err := append(c.files(), p.host...).Print(w); err != nil {
-		return err
-	}
-	if dir := p.group.V2Dir(); dir != "" {
-		enter := step.Plan{{
-			Why:   "Enter the group of version 2, so that what is started next is born in it.",
-			Man:   "cgroups(7)",
-			Steps: []step.Step{step.Write{Path: filepath.Join(dir, "cgroup.procs"), Data: "0"}},
-		}}
-		if _, err := io.WriteString(w, "\n"); err != nil {
-			return err
-		}
-		if err := enter.Print(w); err != nil {
-			return err
-		}
-	}
-	if _, err := fmt.Fprintf(w, "\n# A new process in new namespaces. All that follows is done by it. See\n# clone(2), namespaces(7).\n%s /bin/sh -eu <<'INSIDE'\n\n", p.clone.Shell()); err != nil {
-		return err
-	}
-	if err := p.inside.Print(w); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "INSIDE\n")
-	return err
+	return step.Plan{{
+		Why:   "Enter the group of version 2. Gocker's clone is born in it, by CLONE_INTO_CGROUP, for which unshare has no option.",
+		Man:   "clone(2)",
+		Steps: []step.Step{step.Write{Path: filepath.Join(dir, "cgroup.procs"), Data: "0"}},
+	}}
 }
 
 // files is the container's directory as steps, for the printed plan: gocker
 // itself makes it in Go, with its records.
-func (c *Container) files() step.Plan {
-	var steps []step.Step
-	for _, d := range []string{"work", "rootfs", "upper"} {
-		steps = append(steps, step.MkdirAll{Path: filepath.Join(c.dir, d)})
+func (c *Container) files() (step.Plan, error) {
+	mkdir := func(name string, mode uint32) step.Step {
+		return step.Mkdir{Path: filepath.Join(c.dir, name), Mode: mode}
+	}
+	steps := []step.Step{
+		step.MkdirAll{Path: filepath.Dir(c.dir)},
+		mkdir("", 0o710),
+		holdDir{Path: c.dir},
+		mkdir("work", 0o755),
+		mkdir("rootfs", 0o755),
+		makeUpper{Dir: c.upper(), Layer: c.lowerStack()[0]},
 	}
 	files, err := c.etcFiles()
-	if err == nil {
-		for _, f := range files {
-			steps = append(steps, step.Write{Path: filepath.Join(c.dir, f.name), Data: string(f.data)})
-		}
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		steps = append(steps, step.Write{Path: filepath.Join(c.dir, f.name), Data: string(f.data)})
+	}
+	if file := c.HostConfig.ContainerIDFile; file != "" {
+		steps = append(steps, step.Write{Path: file, Data: c.ID})
 	}
 	plan := step.Plan{{
-		Why:   "The container's own directory: what it will write, and three files that take the place of the image's.",
-		Man:   "hosts(5), resolv.conf(5)",
+		Why:   "The container's own directory: what it will write, and three files that take the place of the image's. It is locked: the next gocker takes one without a record for rubbish.",
+		Man:   "hosts(5), resolv.conf(5), flock(2)",
 		Steps: steps,
 	}}
 	var sources []step.Step
 	for i, m := range c.Mounts {
-		if m.Type != "volume" && !(m.Type == "bind" && c.HostConfig.Mounts[i].CreateSource) {
-			continue
-		}
-		if _, err := os.Lstat(m.Source); errors.Is(err, os.ErrNotExist) {
-			sources = append(sources, step.MkdirAll{Path: m.Source})
+		switch {
+		case m.Type == "volume":
+			v := MakeVolume{Dir: filepath.Dir(m.Source), At: c.rootfs(), Path: m.Destination, Lower: c.lowerStack()}
+			if i < len(c.HostConfig.Mounts) && c.HostConfig.Mounts[i].NoCopy {
+				v.Path = ""
+			}
+			sources = append(sources, v)
+		case m.Type == "bind" && c.HostConfig.Mounts[i].CreateSource:
+			if _, err := os.Lstat(m.Source); errors.Is(err, os.ErrNotExist) {
+				sources = append(sources, step.MkdirAll{Path: m.Source})
+			}
 		}
 	}
 	if sources != nil {
 		plan = append(plan, step.Group{
-			Why:   "Volumes and directories of -v that are missing. (A new volume is also given what the image has in its place.)",
+			Why:   "Directories of -v that are missing, and volumes. One that is empty is given what the image has in its place.",
 			Man:   "mkdir(1)",
 			Steps: sources,
 		})
 	}
+	return plan, nil
+}
+
+// ending is what the monitor does when the command has ended.
+func (c *Container) ending(p *plans) step.Plan {
+	var plan step.Plan
+	if p.clone.Flags&unix.CLONE_NEWPID == 0 {
+		plan = append(plan, step.Group{
+			Why:   "With its first process the other processes of a PID namespace end. This container has none: they are found by their group.",
+			Man:   "pid_namespaces(7)",
+			Steps: []step.Step{p.group.KillStep()},
+		})
+	}
+	plan = append(plan, step.Group{
+		Why:   "The command has ended. Take back what was done on the host, last step first; the mounts and the rest have gone with the namespaces.",
+		Man:   "namespaces(7)",
+		Steps: inverse(p.host),
+	})
+	if c.HostConfig.AutoRemove {
+		plan = append(plan, c.removing(true))
+	}
 	return plan
+}
+
+// inverse is a plan taken back, as steps.
+func inverse(p step.Plan) []step.Step {
+	var back []step.Step
+	steps := p.Steps()
+	for i := len(steps) - 1; i >= 0; i-- {
+		if s := steps[i].Undo(); s != nil {
+			back = append(back, s)
+		}
+	}
+	return back
+}
+
+// removing is what is deleted with a container.
+func (c *Container) removing(volumes bool) step.Group {
+	g := step.Group{
+		Why: "Remove the container: first its record, without which the rest is rubbish, then what it has written.",
+		Man: "rm(1)",
+	}
+	if volumes {
+		for _, m := range c.Mounts {
+			if m.Type == "volume" && m.Anonymous {
+				g.Steps = append(g.Steps, removeAll{filepath.Dir(m.Source)})
+			}
+		}
+	}
+	for _, name := range []string{"record.json", "name"} {
+		g.Steps = append(g.Steps, step.Unlink{Path: filepath.Join(c.dir, name)})
+	}
+	g.Steps = append(g.Steps, removeAll{c.dir})
+	return g
 }

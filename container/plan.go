@@ -218,8 +218,8 @@ func pivotSteps(spec *Spec, h *host) step.Group {
 		Man: "pivot_root(2)",
 		Steps: []step.Step{
 			step.PivotRoot{New: ".", Old: "."},
-			step.Unmount{Target: ".", Flags: unix.MNT_DETACH},
 			step.Chdir{Path: "/"},
+			step.Unmount{Target: ".", Flags: unix.MNT_DETACH},
 		},
 	}
 }

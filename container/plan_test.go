@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -108,9 +109,19 @@ func printPlan(t *testing.T, o Options, onV1 bool) string {
 		t.Fatal(err)
 	}
 	defer p.close()
-	var out bytes.Buffer
-	if err := c.print(p, &out); err != nil {
+	script, err := c.script(p)
+	if err != nil {
 		t.Fatal(err)
+	}
+	script.Gocker = "/usr/local/bin/gocker"
+	var out bytes.Buffer
+	if err := script.Print(&out, step.PrintOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	check := exec.Command("sh", "-n")
+	check.Stdin = bytes.NewReader(out.Bytes())
+	if said, err := check.CombinedOutput(); err != nil {
+		t.Errorf("sh does not understand it: %s", said)
 	}
 	return withoutHost(t, out.String(), tmp)
 }

@@ -21,7 +21,7 @@ import (
 type runFlags struct {
 	create  createFlags
 	detach  bool
-	explain bool
+	explain explanation
 }
 
 func newRunCommand(c *cli) *cobra.Command {
@@ -48,7 +48,7 @@ func newRunCommand(c *cli) *cobra.Command {
 	f.create.register(flags)
 	flags.BoolVarP(&f.detach, "detach", "d", false, "Run container in background and print container ID")
 	flags.Bool("help", false, "Print usage") // -h is the host name, as in docker
-	flags.BoolVar(&f.explain, "explain", false, "Print what would be done as a commented sh script, and do nothing")
+	f.explain.register(flags)
 	return cmd
 }
 
@@ -61,8 +61,8 @@ func (c *cli) runContainer(ctx context.Context, f *runFlags, cmd *cobra.Command,
 	opts.Config.AttachStdout, opts.Config.AttachStderr = !f.detach, !f.detach
 	opts.Config.AttachStdin = opts.Config.OpenStdin && !f.detach
 	opts.Config.StdinOnce = opts.Config.AttachStdin
-	if f.explain {
-		if err := c.explainRun(&f.create, opts, args); err != nil {
+	if f.explain.wanted() {
+		if err := c.explainRun(f, opts, args); err != nil {
 			return 125, err
 		}
 		return 0, nil
@@ -191,7 +191,7 @@ func samePlatform(want, have string) bool {
 }
 
 // explainRun prints the plan of a container and creates nothing.
-func (c *cli) explainRun(f *createFlags, opts container.Options, args []string) error {
+func (c *cli) explainRun(f *runFlags, opts container.Options, args []string) error {
 	if opts.Rootfs == "" {
 		img, err := c.images().Get(args[0])
 		if errors.Is(err, image.ErrNotFound) {
@@ -206,7 +206,11 @@ func (c *cli) explainRun(f *createFlags, opts container.Options, args []string) 
 		fmt.Fprintln(c.err, "WARNING: "+line)
 	}
 	store := &container.Store{Root: c.root, RunRoot: c.runRoot}
-	return store.Explain(opts, c.out)
+	script, err := store.ExplainRun(opts)
+	if err != nil {
+		return err
+	}
+	return f.explain.print(c, script)
 }
 
 // catchSignals begins to take what is sent to this process, in the place of the

@@ -53,14 +53,22 @@ func TestStepIsHiddenAndTellsItsUse(t *testing.T) {
 	if c.run([]string{"--help"}); strings.Contains(out.stdout(), "step ") || !strings.Contains(out.stdout(), "run ") {
 		t.Errorf("help:\n%s", out.stdout())
 	}
-	for args, want := range map[string]string{
-		"step":                 "'gocker step' requires at least 1 argument",
-		"step nope":            "unknown command: gocker step nope",
-		"step device-filter x": "'gocker step device-filter' requires at least 2 arguments",
+	for _, tc := range []struct {
+		args, want string
+		code       int
+	}{
+		{"step", "'gocker step' requires at least 1 argument", 1},
+		{"step device-filter x", "'gocker step device-filter' requires at least 2 arguments", 1},
+		{"step mount x", "step mount: want --move, --bind, -o remount or a type", 1},
+		{"step umount /no/such extra", `step umount: unexpected "extra"`, 1},
+		{"step mknod -m 0600 /no/such/node c 1 3", "mknod -m 0600 /no/such/node c 1 3: no such file or directory", 1},
+		{"step no-such-command", `gocker step: exec "no-such-command": no such file or directory`, 127},
+		{"step env -i PATH=/ no-such-command x", `gocker step: exec "no-such-command": no such file or directory`, 127},
+		{"step env -i /etc/passwd", `gocker step: exec "/etc/passwd": permission denied`, 126},
 	} {
 		out.reset()
-		if code := c.run(strings.Fields(args)); code != 1 || !strings.Contains(out.stderr(), want) {
-			t.Errorf("%s: %d, %q, want %q", args, code, out.stderr(), want)
+		if code := c.run(strings.Fields(tc.args)); code != tc.code || !strings.Contains(out.stderr(), tc.want) {
+			t.Errorf("%s: %d, %q, want %d, %q", tc.args, code, out.stderr(), tc.code, tc.want)
 		}
 	}
 }

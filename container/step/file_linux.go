@@ -123,7 +123,13 @@ func (s Touch) compile(p *program) {
 // Write writes Data to an existing file, most often one of the kernel's own
 // under /sys or /proc, in one write(2). Whoever wants the former value back
 // writes it: undoing does nothing.
-type Write struct{ Path, Data string }
+type Write struct {
+	Path, Data string
+	// Forks marks a limit on the processes of a group in which the writer is, or
+	// will be. A script, whose tools are processes too, opens the file in this
+	// place and writes it at its end.
+	Forks bool `json:",omitempty"`
+}
 
 // Shell prints printf with a redirection.
 func (s Write) Shell() string {

@@ -52,13 +52,22 @@ var namespaces = []struct {
 	{unix.CLONE_NEWCGROUP, "cgroup"},
 }
 
+// namespaceNames returns the words of unshare(1) for flags.
+func namespaceNames(flags uintptr) []string {
+	names := []string{}
+	for _, ns := range namespaces {
+		if flags&ns.flag != 0 {
+			names = append(names, ns.word)
+		}
+	}
+	return names
+}
+
 // namespaceOptions returns the options of unshare(1), with a space before each.
 func namespaceOptions(flags uintptr) string {
 	var b strings.Builder
-	for _, ns := range namespaces {
-		if flags&ns.flag != 0 {
-			b.WriteString(" --" + ns.word)
-		}
+	for _, name := range namespaceNames(flags) {
+		b.WriteString(" --" + name)
 	}
 	if flags&unix.CLONE_NEWNS != 0 {
 		b.WriteString(" --propagation unchanged")

@@ -125,15 +125,46 @@ func (s Mount) words() string {
 	if s.Flags&unix.MS_BIND != 0 {
 		words = append(words, "bind")
 	}
-	for _, o := range options {
-		if s.Flags&o.flag != 0 {
-			words = append(words, o.word)
-		}
-	}
+	words = append(words, optionWords(s.Flags)...)
 	if s.Data != "" {
 		words = append(words, s.Data)
 	}
 	return strings.Join(words, ",")
+}
+
+// optionWords returns the flags that mount(8) has a word for.
+func optionWords(flags uintptr) []string {
+	var words []string
+	for _, o := range options {
+		if flags&o.flag != 0 {
+			words = append(words, o.word)
+		}
+	}
+	return words
+}
+
+// change says what the flags make of the call, "" for a new mount.
+func (s Mount) change() string {
+	rec := ""
+	if s.Flags&unix.MS_REC != 0 {
+		rec = "r"
+	}
+	for _, pr := range propagation {
+		if s.Flags&pr.flag != 0 {
+			return rec + pr.word
+		}
+	}
+	switch {
+	case s.Flags&unix.MS_MOVE != 0:
+		return "move"
+	case s.Flags&unix.MS_REMOUNT != 0 && s.Flags&unix.MS_BIND != 0:
+		return "remount,bind"
+	case s.Flags&unix.MS_REMOUNT != 0:
+		return "remount"
+	case s.Flags&unix.MS_BIND != 0:
+		return rec + "bind"
+	}
+	return ""
 }
 
 // Do mounts.
@@ -214,14 +245,23 @@ type Unmount struct {
 
 // Shell prints umount(8), which unlike the step fails where nothing is mounted.
 func (s Unmount) Shell() string {
-	options := ""
-	if s.Flags&unix.MNT_FORCE != 0 {
-		options += "-f "
-	}
-	if s.Flags&unix.MNT_DETACH != 0 {
-		options += "-l "
+	options := s.options()
+	if options != "" {
+		options += " "
 	}
 	return "umount " + options + operand(s.Target)
+}
+
+// options are the flags as umount(8) has them.
+func (s Unmount) options() string {
+	var words []string
+	if s.Flags&unix.MNT_FORCE != 0 {
+		words = append(words, "-f")
+	}
+	if s.Flags&unix.MNT_DETACH != 0 {
+		words = append(words, "-l")
+	}
+	return strings.Join(words, " ")
 }
 
 // Do unmounts.

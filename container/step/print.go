@@ -13,56 +13,112 @@ import (
 // printed as one command: programs such as setpriv(1), each of which changes
 // its process and becomes the next one, up to the command itself. Where a plan
 // has such a step before others that are not, the rest of the script is left to
-// a new shell that reads on from standard input.
+// a new shell that reads on from standard input. How a script goes on where
+// there are no tools [Script] tells.
 func (p Plan) Print(w io.Writer) error {
-	var b strings.Builder
-	var c chain
-	for i, g := range p {
-		if len(g.Steps) > 0 && !isWrapper(g.Steps[0]) {
-			c.end(&b)
+	pr := &printer{rest: func() string { return "/bin/sh -s" }}
+	pr.plan(p)
+	_, err := io.WriteString(w, pr.b.String())
+	return err
+}
+
+// printer writes plans as sh.
+type printer struct {
+	b       strings.Builder
+	colours bool
+	gocker  string // this program, where the plan is a part of a [Script]
+	// rest is the shell that a chain without a command ends with.
+	rest  func() string
+	split func() // called after such a chain; nil does nothing
+	chain []Step // wrappers that are still to be printed, as one command
+
+	late  []writeFD // what the last command of all has to write
+	tools *toolbox  // nil where the host's tools can be reached
+}
+
+// The colours of a terminal, by their numbers in console_codes(4): reasons stay
+// in the background, commands catch the eye.
+const (
+	colourComment = "\x1b[36m"
+	colourCommand = "\x1b[1m"
+	colourEnd     = "\x1b[0m"
+)
+
+// comment writes text as lines of at most 78 bytes.
+func (p *printer) comment(text string) {
+	for _, line := range wrap(text, 76) {
+		p.paint(colourComment, "# "+line)
+		p.b.WriteString("\n")
+	}
+}
+
+// line writes a command, whose first word is its name.
+func (p *printer) line(text string) {
+	indent := text[:len(text)-len(strings.TrimLeft(text, " "))]
+	name, rest, more := strings.Cut(text[len(indent):], " ")
+	p.b.WriteString(indent)
+	p.paint(colourCommand, name)
+	if more {
+		p.b.WriteString(" " + rest)
+	}
+	p.b.WriteString("\n")
+}
+
+func (p *printer) paint(colour, text string) {
+	if p.colours {
+		text = colour + text + colourEnd
+	}
+	p.b.WriteString(text)
+}
+
+// plan writes groups, with empty lines between them.
+func (p *printer) plan(plan Plan) {
+	for i, g := range plan {
+		if p.tools == nil && p.leaves(g) {
+			p.end()
+			p.takeTools(plan[i:])
 		}
-		if i > 0 {
-			b.WriteString("\n")
+		if len(g.Steps) > 0 && !p.wraps(g.Steps[0]) {
+			p.end()
+		}
+		if p.b.Len() > 0 {
+			p.b.WriteString("\n")
 		}
 		why := g.Why
 		if g.Man != "" {
 			why += " See " + g.Man + "."
 		}
-		for _, line := range wrap(why, 76) {
-			b.WriteString("# " + line + "\n")
-		}
+		p.comment(why)
 		for _, s := range g.Steps {
-			if isWrapper(s) {
-				c = append(c, s)
+			if p.wraps(s) {
+				p.chain = append(p.chain, s)
 				if _, ok := s.(Exec); ok {
-					c.end(&b)
+					p.end()
 				}
 				continue
 			}
-			c.end(&b)
-			b.WriteString(s.Shell() + "\n")
+			p.end()
+			p.step(s)
 		}
 	}
-	c.end(&b)
-	_, err := io.WriteString(w, b.String())
-	return err
+	p.end()
 }
 
 // isWrapper reports whether a step is printed as a prefix of a command, or is
 // the command.
 func isWrapper(s Step) bool { _, ok := s.(interface{ wraps() }); return ok }
 
-// chain is a run of wrappers.
-type chain []Step
-
 // end writes the command that the chain is, if any, and empties it.
-func (c *chain) end(b *strings.Builder) {
+func (p *printer) end() {
+	if len(p.chain) == 0 {
+		return
+	}
 	var lines []string
 	var given []string // the first options of the setpriv that is the last line
-	for _, s := range *c {
+	for _, s := range p.chain {
 		privileges, ok := s.(interface{ setpriv() string })
 		if !ok {
-			lines, given = append(lines, s.Shell()), nil
+			lines, given = append(lines, p.prefix(s)), nil
 			continue
 		}
 		options := privileges.setpriv()
@@ -74,14 +130,28 @@ func (c *chain) end(b *strings.Builder) {
 		}
 		given = append(given, first)
 	}
-	if len(lines) == 0 {
-		return
+	if p.tools != nil {
+		lines = append(p.tools.last(p.late), lines...)
 	}
-	if _, ok := (*c)[len(*c)-1].(Exec); !ok {
-		lines = append(lines, "/bin/sh -s")
+	_, complete := p.chain[len(p.chain)-1].(Exec)
+	if !complete {
+		lines = append(lines, p.rest())
 	}
-	b.WriteString("exec " + strings.Join(lines, " \\\n  ") + "\n")
-	*c = nil
+	p.chain = nil
+	p.paint(colourCommand, "exec")
+	p.b.WriteString(" ")
+	for i, line := range lines {
+		if i > 0 {
+			p.b.WriteString("  ")
+		}
+		if i < len(lines)-1 {
+			line += " \\"
+		}
+		p.line(line)
+	}
+	if !complete && p.split != nil {
+		p.split()
+	}
 }
 
 // wrap breaks text at spaces into lines of at most width bytes.
