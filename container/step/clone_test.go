@@ -50,6 +50,28 @@ func TestAProcessHasTheFilesThatItIsGivenAndNoOther(t *testing.T) {
 	}
 }
 
+func TestFilesInTheWayOfEachOtherArePassedOn(t *testing.T) {
+	null, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	for n := 3; n < 40; n++ {
+		// All but the first few have a lower number than their place.
+		files := make([]*os.File, n)
+		for i := range files {
+			files[i] = null
+		}
+		proc, err := step.Plan{{Steps: []step.Step{step.Exec{Files: []string{"/bin/true"}, Args: []string{"true"}}}}}.Fork(step.Clone{Files: files})
+		if err != nil {
+			t.Fatalf("%d files: %v", n, err)
+		}
+		if err := wait(proc); err != nil {
+			t.Errorf("%d files: %v", n, err)
+		}
+	}
+}
+
 // heirOf is sh as an heir, with out as its descriptor 3.
 func heirOf(t *testing.T, out *os.File, script string) *step.Heir {
 	t.Helper()

@@ -238,7 +238,7 @@ func (k *keptProgram) start(c Clone) (*Process, message, error) {
 		return fail(err)
 	}
 	defer program.Close()
-	path, err := pathAbove(program, len(files))
+	path, err := pathAbove(program, files)
 	if err != nil {
 		return fail(err)
 	}
@@ -268,9 +268,17 @@ func (k *keptProgram) start(c Clone) (*Process, message, error) {
 	return proc, rep, nil
 }
 
-// pathAbove returns f, at a number that none of the child's descriptors gets.
-func pathAbove(f *os.File, number int) (*os.File, error) {
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, number)
+// pathAbove returns f, at a number that none of the child's descriptors gets:
+// package syscall moves those that are in the way of others above all of them,
+// and its own pipe.
+func pathAbove(f *os.File, files []uintptr) (*os.File, error) {
+	highest := len(files)
+	for _, fd := range files {
+		if fd != ^uintptr(0) {
+			highest = max(highest, int(fd))
+		}
+	}
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, highest+len(files)+2)
 	if err != nil {
 		return nil, fmt.Errorf("fork: %w", err)
 	}
