@@ -136,7 +136,8 @@ var varies = []*regexp.Regexp{
 }
 
 // matches reports whether output is what the text shows. A line that is nothing
-// but … stands for any number of lines.
+// but … stands for any number of lines. Spaces at the end of a line and empty
+// lines at the end of all count for nothing.
 func matches(text []string, output string) bool {
 	var re strings.Builder
 	re.WriteString(`\A`)
@@ -148,7 +149,7 @@ func matches(text []string, output string) bool {
 		re.WriteString(pattern(strings.TrimRight(line, " ")) + ` *\n`)
 	}
 	re.WriteString(`\z`)
-	if output != "" && !strings.HasSuffix(output, "\n") {
+	if output = strings.TrimRight(output, "\n"); output != "" {
 		output += "\n"
 	}
 	return regexp.MustCompile(re.String()).MatchString(output)

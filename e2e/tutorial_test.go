@@ -86,7 +86,8 @@ func play(t *testing.T, page string, c *chapter, h *hub) {
 			t.Fatal(err)
 		}
 	}
-	env := append(os.Environ(), h.environment()...)
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GOCKER_") })
+	env = append(env, h.environment()...)
 	env = append(env, "PATH="+filepath.Dir(shared.gocker)+":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME="+home+"/work", "LC_ALL=C.UTF-8", "TERM=dumb")
 	if !c.emptyRun {
