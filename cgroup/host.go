@@ -111,12 +111,12 @@ func parseMount(line string) (mount, error) {
 	if !ok || len(l) < 6 || len(r) < 3 {
 		return mount{}, fmt.Errorf("line %q has too few fields", line)
 	}
-	return mount{fstype: r[0], root: unescape(l[3]), dir: unescape(l[4]), options: r[2]}, nil
+	return mount{fstype: r[0], root: Unescape(l[3]), dir: Unescape(l[4]), options: r[2]}, nil
 }
 
-// unescape undoes mountinfo's octal escapes of space, tab, newline and
+// Unescape undoes mountinfo's octal escapes of space, tab, newline and
 // backslash.
-func unescape(s string) string {
+func Unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}

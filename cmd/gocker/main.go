@@ -81,6 +81,7 @@ var verbs = []struct {
 	name string
 	new  func(*cli) *cobra.Command
 }{
+	{"explain", newExplainCommand},
 	{"images", newImagesCommand},
 	{"info", newInfoCommand},
 	{"inspect", newInspectCommand},

@@ -15,6 +15,7 @@ import (
 	"gocker/image"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // runFlags are those of run that are not the container's.
@@ -43,13 +44,16 @@ func newRunCommand(c *cli) *cobra.Command {
 			return nil
 		},
 	}
-	flags := cmd.Flags()
+	f.register(cmd.Flags())
+	return cmd
+}
+
+func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.SetInterspersed(false)
 	f.create.register(flags)
 	flags.BoolVarP(&f.detach, "detach", "d", false, "Run container in background and print container ID")
 	flags.Bool("help", false, "Print usage") // -h is the host name, as in docker
 	f.explain.register(flags)
-	return cmd
 }
 
 // runContainer returns the exit code of run, and an error to be shown.
@@ -193,14 +197,10 @@ func samePlatform(want, have string) bool {
 // explainRun prints the plan of a container and creates nothing.
 func (c *cli) explainRun(f *runFlags, opts container.Options, args []string) error {
 	if opts.Rootfs == "" {
-		img, err := c.images().Get(args[0])
-		if errors.Is(err, image.ErrNotFound) {
-			return fmt.Errorf("unable to find image '%s' locally: --explain does not pull: run 'gocker pull %s' first", familiar(args[0]), args[0])
-		}
-		if err != nil {
+		var err error
+		if opts.Image, err = c.presentImage(args[0]); err != nil {
 			return err
 		}
-		opts.Image = containerImage(args[0], img)
 	}
 	for _, line := range opts.HostConfig.Unsafe() {
 		fmt.Fprintln(c.err, "WARNING: "+line)
@@ -211,6 +211,18 @@ func (c *cli) explainRun(f *runFlags, opts container.Options, args []string) err
 		return err
 	}
 	return f.explain.print(c, script)
+}
+
+// presentImage finds an image that need not be pulled.
+func (c *cli) presentImage(name string) (*container.Image, error) {
+	img, err := c.images().Get(name)
+	if errors.Is(err, image.ErrNotFound) {
+		return nil, fmt.Errorf("unable to find image '%s' locally: to explain does not pull: run 'gocker pull %s' first", familiar(name), name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return containerImage(name, img), nil
 }
 
 // catchSignals begins to take what is sent to this process, in the place of the
