@@ -141,8 +141,9 @@ type directory struct{ Path string }
 // Shell prints mkdir.
 func (s directory) Shell() string { return "mkdir " + step.Quote(s.Path) }
 
-// Do makes the group. One that exists belongs to somebody: EEXIST.
-func (s directory) Do() error { return step.Mkdir{Path: s.Path, Mode: 0o755}.Do() }
+// Do makes the group. One that exists belongs to somebody: EEXIST. Its mode is
+// of no account: only root writes there.
+func (s directory) Do() error { return unix.Mkdir(s.Path, 0o755) }
 
 // Undo removes the group and those that the container made below it.
 func (s directory) Undo() step.Step { return removal(s) }

@@ -5,8 +5,8 @@ import specs "github.com/opencontainers/runtime-spec/specs-go"
 // Spec is a container as the OCI runtime spec describes it: the part of its
 // config.json that gocker writes and reads. Type specs.Spec would do as well,
 // but package encoding/json looks at every field of a type when it first meets
-// it, and that one has the fields of five operating systems: 1 ms of the time
-// that it takes to start a container, in each of two processes.
+// it, and that one has the fields of five operating systems: 1 ms whenever one is
+// read.
 type Spec struct {
 	Version  string        `json:"ociVersion"`
 	Process  *SpecProcess  `json:"process,omitempty"`

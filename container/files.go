@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,11 +13,7 @@ import (
 // writeJSON replaces a file whole: readers see the old one or the new. With
 // durable it is on the disk when the call returns.
 func writeJSON(path string, v any, durable bool) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return writeFile(path, b, durable)
+	return writeFile(path, appendJSON(nil, reflect.ValueOf(v)), durable)
 }
 
 func writeFile(path string, b []byte, durable bool) error {

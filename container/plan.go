@@ -59,7 +59,7 @@ func lookAtHost() (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &host{cgroups: cgroups, ramfs: fs.Type == unix.RAMFS_MAGIC || isRootfs(), caps: caps}, nil
+	return &host{cgroups: cgroups, ramfs: fs.Type == unix.RAMFS_MAGIC || fs.Type == unix.TMPFS_MAGIC && isRootfs(), caps: caps}, nil
 }
 
 // isRootfs reports whether "/" is the rootfs of an initramfs that the kernel

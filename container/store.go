@@ -1,14 +1,12 @@
 package container
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Store is where containers are kept. The zero value is not useful: see
@@ -194,21 +192,5 @@ func (c *Container) Spec() (*Spec, error) {
 
 // writeState replaces state.json.
 func (c *Container) writeState() error {
-	b, err := c.State.encode()
-	if err != nil {
-		return fmt.Errorf("write the state: %w", err)
-	}
-	return writeFile(filepath.Join(c.dir, "state.json"), b, !c.HostConfig.AutoRemove)
-}
-
-// encode returns what json.Marshal would, without its first look at the type:
-// the state is written while somebody waits for the command to start.
-func (s *State) encode() ([]byte, error) {
-	message, err := json.Marshal(s.Error)
-	if err != nil {
-		return nil, err
-	}
-	return fmt.Appendf(nil, `{"Status":"%s","Pid":%d,"ExitCode":%d,"OOMKilled":%t,"Error":%s,"StartedAt":"%s","FinishedAt":"%s","StartTime":%d,"BootID":"%s"}`,
-		s.Status, s.Pid, s.ExitCode, s.OOMKilled, message,
-		s.StartedAt.Format(time.RFC3339Nano), s.FinishedAt.Format(time.RFC3339Nano), s.StartTime, s.BootID), nil
+	return writeJSON(filepath.Join(c.dir, "state.json"), &c.State, !c.HostConfig.AutoRemove)
 }

@@ -1,3 +1,9 @@
+// A command ends before the runtime's look at the CPU limit of its cgroup, at
+// the start and then now and again, would have paid off.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command gocker does docker's main jobs without a daemon: it pulls images,
 // unpacks their layers and starts commands in new namespaces.
 //
@@ -12,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -51,6 +58,9 @@ func main() {
 		}
 		return
 	}
+	// What a container gets of gocker is for its users to read, whatever the
+	// umask of whoever types the command.
+	syscall.Umask(0o022)
 	c := &cli{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	os.Exit(c.run(os.Args[1:]))
 }

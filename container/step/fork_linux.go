@@ -3,6 +3,7 @@ package step
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"syscall"
@@ -189,6 +190,9 @@ func (k *keptProgram) start(c Clone) (*Process, message, error) {
 	}
 	defer null.Close()
 	link, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		err = unix.SetNonblock(link[0], true) // for the runtime's poller
+	}
 	if err != nil {
 		return nil, rep, fmt.Errorf("fork: socketpair: %w", err)
 	}
@@ -328,12 +332,12 @@ func (k *keptProgram) keep(own, heir int, h *Heir) error {
 // receive waits for a message of the keeper.
 func (p *Process) receive() (message, error) {
 	var m message
-	n, err := ignoringEINTR(func() (int, error) { return unix.Read(int(p.link.Fd()), asBytes(&m)) })
+	n, err := p.link.Read(asBytes(&m))
 	switch {
+	case errors.Is(err, io.EOF):
+		return m, errors.New("the keeper of the process was killed")
 	case err != nil:
 		return m, fmt.Errorf("read from the keeper: %w", err)
-	case n == 0:
-		return m, errors.New("the keeper of the process was killed")
 	case n != len(asBytes(&m)):
 		return m, fmt.Errorf("read from the keeper: %d bytes", n)
 	}
@@ -361,9 +365,7 @@ func (p *Process) Wait() (unix.WaitStatus, error) {
 // When the process has ended, its pid may now be another's; when it runs, it
 // goes on without anybody to wait for it.
 func (p *Process) Release() error {
-	_, err := ignoringEINTR(func() (int, error) {
-		return unix.SendmsgN(int(p.link.Fd()), []byte{1}, nil, nil, unix.MSG_NOSIGNAL)
-	})
+	_, err := p.link.Write([]byte{1})
 	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
 		err = nil // it was killed
 	}
