@@ -17,6 +17,12 @@ lint) packages="shellcheck" ;;
 	;;
 esac
 
+# A browser for the page that explain draws: 124 MB. Ubuntu has it as a snap only,
+# and the script that needs it says there that it was skipped.
+if [ "$1" = e2e ] && grep -qsx 'ID=debian' /etc/os-release; then
+	packages="$packages chromium"
+fi
+
 if ! command -v dpkg-query >/dev/null; then
 	echo "deps: no Debian or Ubuntu; what is needed has to be there already: $packages" >&2
 	exit 0

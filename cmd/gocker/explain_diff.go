@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -26,6 +27,8 @@ func (c *cli) explainDiff(cmd *cobra.Command, sides [][]string, format string) e
 	switch format {
 	case "", "table":
 		return printDiff(c.out, sides, views, differences)
+	case "html":
+		return errors.New("--diff has no format html: choose table, json or a Go template")
 	}
 	if differences == nil {
 		differences = []container.Difference{}
