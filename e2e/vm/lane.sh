@@ -27,6 +27,8 @@ sed 's/^/compile /' "$tests/imports"
 CGO_ENABLED=0 "$go" test -c -o "$tests/" $(cat "$tests/imports")
 sed 's|^gocker/||' "$tests/imports" >"$tests/packages"
 
+CGO_ENABLED=0 "$go" build -trimpath -ldflags '-s -w' -o "$tests/probe" ./e2e/probe
+
 # These ask nothing of cgroups, and take minutes on an emulated CPU.
 slow='TestManyForksLeaveNothing|TestForksAmongBusyGoroutinesAndCollections|TestAVerbDoesWhatItsPrintedLineDoes'
 
@@ -34,5 +36,5 @@ slow='TestManyForksLeaveNothing|TestForksAmongBusyGoroutinesAndCollections|TestA
 # was ended, they say where they were.
 limit=${VM_TIMEOUT:-900}
 VM_TIMEOUT=$limit VM_STALL=${VM_STALL:-240} "$here/run.sh" -o "$results" env E2E_LANE=vm E2E_RESULTS=/dev/ttyS2 \
-	E2E_CACHE="${E2E_CACHE:-/var/cache/gocker-e2e}" GOCKER="$gocker" RUN="${RUN:-}" SLOW="$slow" \
+	E2E_CACHE="${E2E_CACHE:-/var/cache/gocker-e2e}" GOCKER="$gocker" PROBE="$tests/probe" RUN="${RUN:-}" SLOW="$slow" \
 	"$here/tests.sh" "$tests" $((limit - 30))
