@@ -11,7 +11,7 @@ export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 GO ?= go
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-SOURCES := $(shell find cmd cgroup container image layers network -name '*.go' ! -name '*_test.go') go.mod go.sum
+SOURCES := $(shell find cmd cgroup container image layers network \( -name '*.go' -o -name '*.s' -o -name '*.html' \) ! -name '*_test.go') go.mod go.sum
 PACKAGES = $$($(GO) list ./... | grep -v '/e2e$$')
 
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0

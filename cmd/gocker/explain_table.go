@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode"
+	"unicode/utf8"
 
 	"gocker/cgroup"
 	"gocker/container"
@@ -75,7 +76,7 @@ func (p *page) table(v *container.View, rows func(*page, *container.View)) {
 // printable shows what would command a terminal in the spelling of Go. A
 // container chooses the names of its processes and mounts.
 func printable(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return s
 	}
 	quoted := strconv.Quote(s)
@@ -150,6 +151,10 @@ func (p *page) root(v *container.View) {
 func layerName(v *container.View, i int) string {
 	l := v.Root.Layers[i]
 	switch {
+	case v.Root.Type != "overlay" && v.Root.ReadOnly:
+		return "the directory itself, read-only"
+	case v.Root.Type != "overlay":
+		return "the directory itself, writable"
 	case l.Writable && v.Root.ReadOnly:
 		return "its own, read-only"
 	case l.Writable:
