@@ -31,7 +31,7 @@ be seen. "all" runs every experiment. None needs an image, none changes anything
 of the host but what it has made itself and takes away again.
 
 The exit code is 0 when both halves were as told, and 1 when they were not.`,
-		ValidArgs: experimentNames(),
+		ValidArgs: append(experimentNames(), "all"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return listExperiments(c.out)
