@@ -153,7 +153,8 @@ type removal struct{ Path string }
 
 // Shell prints find, which goes through the tree from its leaves.
 func (s removal) Shell() string {
-	return "find " + step.Quote(s.Path) + ` -depth -type d -exec rmdir {} \;`
+	path := step.Quote(s.Path)
+	return "[ ! -e " + path + " ] || find " + path + ` -depth -type d -exec rmdir {} \;`
 }
 
 // Undo is nil: what is removed stays so.

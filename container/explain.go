@@ -138,7 +138,7 @@ func (c *Container) ending(p *plans) step.Plan {
 		Steps: inverse(p.host),
 	})
 	if c.HostConfig.AutoRemove {
-		plan = append(plan, c.removing(true))
+		plan = append(plan, c.removing(c.ownVolumes()))
 	}
 	return plan
 }
@@ -155,22 +155,31 @@ func inverse(p step.Plan) []step.Step {
 	return back
 }
 
-// removing is what is deleted with a container.
-func (c *Container) removing(volumes bool) step.Group {
-	g := step.Group{
-		Why: "Remove the container: first its record, without which the rest is rubbish, then what it has written.",
-		Man: "rm(1)",
-	}
-	if volumes {
-		for _, m := range c.Mounts {
-			if m.Type == "volume" && m.Anonymous {
-				g.Steps = append(g.Steps, removeAll{filepath.Dir(m.Source)})
-			}
+// ownVolumes are the directories of the volumes that go with --rm.
+func (c *Container) ownVolumes() []string {
+	var dirs []string
+	for _, m := range c.Mounts {
+		if m.Type == "volume" && m.Anonymous {
+			dirs = append(dirs, filepath.Dir(m.Source))
 		}
 	}
-	for _, name := range []string{"record.json", "name"} {
-		g.Steps = append(g.Steps, step.Unlink{Path: filepath.Join(c.dir, name)})
+	return dirs
+}
+
+// removing is what is deleted with a container and some volumes.
+func (c *Container) removing(volumes []string) step.Group {
+	var steps []step.Step
+	for _, v := range volumes {
+		steps = append(steps, removeAll{v})
 	}
-	g.Steps = append(g.Steps, removeAll{c.dir})
-	return g
+	return step.Group{
+		Why: "Remove the container: first its record, without which the rest is rubbish, then what it has written. The mount point goes before, which fails while something is mounted there.",
+		Man: "rm(1)",
+		Steps: append(steps,
+			step.Rmdir{Path: c.rootfs()},
+			step.Unlink{Path: filepath.Join(c.dir, "record.json")},
+			step.Unlink{Path: filepath.Join(c.dir, "name")},
+			removeAll{c.dir},
+		),
+	}
 }

@@ -112,3 +112,26 @@ func (s killFirst) Do() error { return s.s.Kill(s.c, unix.SIGKILL) }
 
 // Undo is nil.
 func (s killFirst) Undo() step.Step { return nil }
+
+// awaitDir waits until nobody has a directory locked, or it is gone.
+type awaitDir struct{ Path string }
+
+// Shell prints flock, which a directory that goes meanwhile makes fail.
+func (s awaitDir) Shell() string {
+	return "flock " + step.Quote(s.Path) + " true 2> /dev/null || :"
+}
+
+// Do waits.
+func (s awaitDir) Do() error {
+	f, err := lock(s.Path, true)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// Undo is nil.
+func (s awaitDir) Undo() step.Step { return nil }

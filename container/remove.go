@@ -110,14 +110,7 @@ func (s *Store) Kill(c *Container, sig unix.Signal) error {
 
 // awaitEnd waits until the container's monitor has ended.
 func (c *Container) awaitEnd() error {
-	f, err := lock(c.runDir, true)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return f.Close()
+	return awaitDir{Path: c.runDir}.Do()
 }
 
 // remove deletes a container that its caller has ended. It is safe to repeat,

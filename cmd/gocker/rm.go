@@ -11,11 +11,20 @@ import (
 
 func newRmCommand(c *cli) *cobra.Command {
 	var o container.RemoveOptions
+	var explain explanation
 	cmd := &cobra.Command{
 		Use:   "rm [OPTIONS] CONTAINER [CONTAINER...]",
 		Short: "Remove one or more containers",
 		Args:  minArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if explain.wanted() {
+				store := &container.Store{Root: c.root, RunRoot: c.runRoot}
+				script, err := store.ExplainRemove(args, o)
+				if err != nil {
+					return err
+				}
+				return explain.print(c, script)
+			}
 			store, err := container.Open(c.root, c.runRoot)
 			if err != nil {
 				return err
@@ -35,6 +44,7 @@ func newRmCommand(c *cli) *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&o.Force, "force", "f", false, "Force the removal of a running container (uses SIGKILL)")
 	cmd.Flags().BoolVarP(&o.Volumes, "volumes", "v", false, "Remove anonymous volumes associated with the container")
+	explain.register(cmd.Flags())
 	return cmd
 }
 

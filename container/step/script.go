@@ -69,7 +69,7 @@ func (s *Script) Print(w io.Writer, o PrintOptions) error {
 func (s *Script) clone(host *printer) {
 	var parts []string
 	inside := &printer{colours: host.colours, gocker: host.gocker, late: host.late}
-	inside.rest = func() string { return fmt.Sprintf("/bin/sh -eu /dev/fd/%d", 3+len(parts)+1) }
+	inside.rest = func() string { return fmt.Sprintf("/bin/sh -eu /proc/self/fd/%d", 3+len(parts)+1) }
 	inside.split = func() {
 		parts = append(parts, inside.b.String())
 		inside.b.Reset()
@@ -93,7 +93,7 @@ func (s *Script) clone(host *printer) {
 		}
 	}
 	flags := s.Clone.Shell()
-	last := flags + " /bin/sh -eu /dev/fd/3"
+	last := flags + " /bin/sh -eu /proc/self/fd/3"
 	var ends []string
 	for i, part := range parts {
 		end := "INSIDE"

@@ -80,13 +80,14 @@ func without(prefix, text string) string {
 	return b.String()
 }
 
-// status is what of /proc/self/status is inherited or was set.
+// status is what of /proc/self/status is inherited or was set. (What is blocked is
+// left to a shell: the Go runtime blocks signals while it starts threads.)
 func status() string {
 	var b strings.Builder
 	for line := range strings.Lines(read("/proc/self/status")) {
 		name, _, _ := strings.Cut(line, ":")
 		switch name {
-		case "Name", "Umask", "Uid", "Gid", "Groups", "TracerPid", "SigBlk", "SigIgn", "NoNewPrivs", "Seccomp", "Seccomp_filters", "Speculation_Store_Bypass", "Cpus_allowed_list", "Mems_allowed_list":
+		case "Name", "Umask", "Uid", "Gid", "Groups", "TracerPid", "SigIgn", "NoNewPrivs", "Seccomp", "Seccomp_filters", "Speculation_Store_Bypass", "Cpus_allowed_list", "Mems_allowed_list":
 		default:
 			if !strings.HasPrefix(name, "Cap") {
 				continue
