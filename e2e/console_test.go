@@ -131,6 +131,7 @@ var varies = []*regexp.Regexp{
 	regexp.MustCompile(`\b[0-9a-f]{64}\b`),
 	regexp.MustCompile(`\b[0-9a-f]{24}\b`),                                         // a layer's directory
 	regexp.MustCompile(`\b[0-9a-f]{12}\b`),                                         // a short id
+	regexp.MustCompile(`  +`),                                                      // between columns
 	regexp.MustCompile(`\[\d{10}\]`),                                               // a namespace
 	regexp.MustCompile(`\b[A-Z][a-z]{2} +\d{1,2} +\d\d:\d\d\b`),                    // a time of ls -l
 	regexp.MustCompile(`\b(?:\d+|About an?|Less than a) [a-z]+(?: [a-z]+)? ago\b`), // a time of ps
@@ -202,6 +203,8 @@ func TestWhatIsPrintedHasToBeWhatTheTextSays(t *testing.T) {
 		{"…\nlast", "last\nafter\n", false},
 		{"first\n…", "first\n", true},
 		{"column", "column  \n\n", true},
+		{"one   two", "one  two\n", true},
+		{"one   two", "one two\n", false},
 		{"b4ab2d87513b: Pull complete", "0123456789ab: Pull complete\n", true},
 		{"b4ab2d87513b: Pull complete", "0123456789a: Pull complete\n", false},
 		{"uts:[4026531838]", "uts:[4026532900]\n", true},

@@ -25,7 +25,8 @@ type suite struct {
 	cache    string // what is slow to make, kept between runs
 	lane     string // "host" or "vm"
 	registry *registry
-	stalling string // a registry whose blobs stop in the middle
+	source   *fixture.Source // of the images in it
+	stalling string          // a registry whose blobs stop in the middle
 	results  results
 	scripts  atomic.Int32
 }
@@ -105,9 +106,9 @@ func (s *suite) pushFixtures() error {
 	if err := os.WriteFile(filepath.Join(outside, "victim"), []byte("untouched\n"), 0o644); err != nil {
 		return err
 	}
-	from := &fixture.Source{Gocker: s.gocker, Outside: outside}
+	s.source = &fixture.Source{Gocker: s.gocker, Outside: outside}
 	for _, name := range fixture.Names() {
-		image, err := fixture.Build(name, from)
+		image, err := fixture.Build(name, s.source)
 		if err != nil {
 			return err
 		}

@@ -48,9 +48,9 @@ var hubImages = map[string]string{
 
 const hubToken = "a-token-for-anybody"
 
-func startHub(r *registry, dir, gocker string) (*hub, error) {
+func startHub(r *registry, from *fixture.Source, dir string) (*hub, error) {
 	for name, kind := range hubImages {
-		image, err := fixture.Build(kind, &fixture.Source{Gocker: gocker})
+		image, err := fixture.Build(kind, from)
 		if err != nil {
 			return nil, err
 		}

@@ -27,7 +27,7 @@ func TestTutorial(t *testing.T) {
 		t.Fatalf("%d chapters; the tutorial has ten", len(pages))
 	}
 	oneAtATime(t)
-	h, err := startHub(shared.registry, shared.dir, shared.gocker)
+	h, err := startHub(shared.registry, shared.source, shared.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
