@@ -141,6 +141,9 @@ func (s *Store) Look(name string) (*View, error) {
 	if note == "" {
 		v.Note = "The container does not run. This is what is on disk, and what the kernel would be told if it ran."
 	}
+	if err := v.foreseeLimits(spec); err != nil {
+		v.Note += " It could not run here: " + err.Error() + "."
+	}
 	return v, nil
 }
 
@@ -153,6 +156,9 @@ func (s *Store) Foresee(o Options) (*View, error) {
 	}
 	v, err := c.foresee(spec)
 	if err != nil {
+		return nil, err
+	}
+	if err := v.foreseeLimits(spec); err != nil {
 		return nil, err
 	}
 	v.ID, v.Name, v.Status = "", o.Name, Planned
@@ -171,7 +177,11 @@ func (s *Store) Foreseen(name string) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.foresee(spec)
+	v, err := c.foresee(spec)
+	if err != nil {
+		return nil, err
+	}
+	return v, v.foreseeLimits(spec)
 }
 
 // head is what every view of the container has.

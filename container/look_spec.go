@@ -2,7 +2,6 @@ package container
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -10,22 +9,13 @@ import (
 )
 
 // foresee is the view of a container of which only the disk and config.json can
-// tell.
+// tell, but for its limits: see [View.foreseeLimits].
 func (c *Container) foresee(spec *Spec) (*View, error) {
 	if spec.Process == nil || spec.Linux == nil || spec.Root == nil {
 		return nil, errors.New("config.json: no process, root or linux section")
 	}
-	h, err := lookAtHost()
-	if err != nil {
-		return nil, err
-	}
-	group, err := h.cgroups.Group(spec.Linux.CgroupsPath, spec.Linux.Resources)
-	if err != nil {
-		return nil, fmt.Errorf("the limits of container %s: %w", c.ShortID(), err)
-	}
 	v := c.head(spec)
 	v.Namespaces = foreseenNamespaces(spec)
-	v.Cgroups = group.Limits()
 	v.Mounts = foreseenMounts(spec)
 	v.Privileges = foreseenPrivileges(spec)
 	v.Network = NetworkView{Mode: c.HostConfig.NetworkMode, Shared: !spec.has(specs.NetworkNamespace)}
@@ -41,6 +31,21 @@ func (c *Container) foresee(spec *Spec) (*View, error) {
 	o := c.Overlay()
 	v.Root.Layers, v.Root.Work = append(v.Root.Layers, LayerView{Dir: o.Upper, Writable: true}), o.Work
 	return v, v.Root.sizes(c)
+}
+
+// foreseeLimits fills in what the container's control group would be told. The
+// error is that of a run: this host does not have what is asked for.
+func (v *View) foreseeLimits(spec *Spec) error {
+	h, err := lookAtHost()
+	if err != nil {
+		return err
+	}
+	group, err := h.cgroups.Group(spec.Linux.CgroupsPath, spec.Linux.Resources)
+	if err != nil {
+		return err
+	}
+	v.Cgroups = group.Limits()
+	return nil
 }
 
 // specNamespaces are the words of the OCI runtime spec for [namespaceTypes].

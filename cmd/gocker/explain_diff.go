@@ -59,7 +59,7 @@ func (c *cli) diffViews(sides [][]string) (views [2]*container.View, err error) 
 		return views, nil
 	}
 	for i, side := range sides {
-		if views[i].Living {
+		if len(side) == 1 {
 			if views[i], err = store.Foreseen(side[0]); err != nil {
 				return views, err
 			}
