@@ -245,7 +245,9 @@ inquest() {
 	echo "vm: $trouble"
 	sed -n 's/^vm-now /vm: it was at: /p' "$boot/results" 2>/dev/null | tail -n 1
 	lines=$(wc -l <"$boot/console")
+	first=$((lines - 100)) # a panic is long
 	if kill -0 "$qemu"; then
+		first=$((lines - 30))
 		for process in "$qemu" "$virtiofsd"; do
 			for task in /proc/"$process"/task/*; do
 				echo "vm: thread $(cat "$task/comm") waits in $(cat "$task/wchan")"
@@ -265,7 +267,7 @@ inquest() {
 	fi
 	cat "$boot/qemu.log" "$boot/virtiofsd.log"
 	echo "vm: --- the end of its console"
-	tail -n +$((lines > 30 ? lines - 30 : 1)) "$boot/console" | tr -d '\r'
+	tail -n +$((first > 0 ? first : 1)) "$boot/console" | tr -d '\r'
 	echo "vm: ---"
 } 2>/dev/null
 
