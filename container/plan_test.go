@@ -130,9 +130,17 @@ var planID = strings.Repeat("0123456789abcdef", 4)
 
 var planLayers = []string{"sha256:" + strings.Repeat("a", 64), "sha256:" + strings.Repeat("b", 64)}
 
+// planOptions are those of a container of the two layers.
+func planOptions() Options {
+	return Options{
+		ID: planID, HostConfig: HostConfig{NetworkMode: "none"},
+		Image: &Image{Name: "image", Config: v1.Config{Cmd: []string{"sh"}}, Layers: planLayers},
+	}
+}
+
 // planStore is a store with the two layers, and what the mounts of the table
 // name.
-func planStore(t *testing.T, tmp string) *Store {
+func planStore(t testing.TB, tmp string) *Store {
 	t.Helper()
 	store := &Store{Root: filepath.Join(tmp, "lib"), RunRoot: filepath.Join(tmp, "run")}
 	dirs := []string{"lib/containers", "dir", "root/etc"}
@@ -184,7 +192,7 @@ func forgetHost(t *testing.T, spec *Spec, h *HostConfig) {
 
 // planHost is a host with all controllers, those of version 1 each mounted by
 // itself.
-func planHost(t *testing.T, tmp string, onV1 bool) *host {
+func planHost(t testing.TB, tmp string, onV1 bool) *host {
 	t.Helper()
 	dir := filepath.Join(tmp, "cgroup")
 	mountinfo, self := "30 23 0:27 / "+dir+" rw - cgroup2 cgroup2 rw\n", "0::/\n"

@@ -47,28 +47,43 @@ const (
 // comment writes text as lines of at most 78 bytes.
 func (p *printer) comment(text string) {
 	for _, line := range wrap(text, 76) {
-		p.paint(colourComment, "# "+line)
-		p.b.WriteString("\n")
+		p.open(colourComment)
+		p.b.WriteString("# ")
+		p.b.WriteString(line)
+		p.close()
+		p.b.WriteByte('\n')
 	}
 }
 
 // line writes a command, whose first word is its name.
 func (p *printer) line(text string) {
-	indent := text[:len(text)-len(strings.TrimLeft(text, " "))]
-	name, rest, more := strings.Cut(text[len(indent):], " ")
-	p.b.WriteString(indent)
-	p.paint(colourCommand, name)
-	if more {
-		p.b.WriteString(" " + rest)
+	if p.colours {
+		command := strings.TrimLeft(text, " ")
+		p.b.WriteString(text[:len(text)-len(command)])
+		name, _, _ := strings.Cut(command, " ")
+		p.paint(colourCommand, name)
+		text = command[len(name):]
 	}
-	p.b.WriteString("\n")
+	p.b.WriteString(text)
+	p.b.WriteByte('\n')
 }
 
 func (p *printer) paint(colour, text string) {
-	if p.colours {
-		text = colour + text + colourEnd
-	}
+	p.open(colour)
 	p.b.WriteString(text)
+	p.close()
+}
+
+func (p *printer) open(colour string) {
+	if p.colours {
+		p.b.WriteString(colour)
+	}
+}
+
+func (p *printer) close() {
+	if p.colours {
+		p.b.WriteString(colourEnd)
+	}
 }
 
 // plan writes groups, with empty lines between them.
@@ -89,6 +104,7 @@ func (p *printer) plan(plan Plan) {
 			why += " See " + g.Man + "."
 		}
 		p.comment(why)
+		p.b.Grow(128 * len(g.Steps))
 		for _, s := range g.Steps {
 			if p.wraps(s) {
 				p.chain = append(p.chain, s)
@@ -157,19 +173,18 @@ func (p *printer) end() {
 // wrap breaks text at spaces into lines of at most width bytes.
 func wrap(text string, width int) []string {
 	var lines []string
-	var line string
-	for _, word := range strings.Fields(text) {
-		if line != "" && len(line)+1+len(word) > width {
-			lines = append(lines, line)
-			line = ""
+	for text != "" {
+		end := len(text)
+		if end > width {
+			if end = strings.LastIndexByte(text[:width+1], ' '); end < 0 {
+				end = strings.IndexByte(text, ' ') // a word that is longer than a line
+			}
+			if end < 0 {
+				end = len(text)
+			}
 		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	if line != "" {
-		lines = append(lines, line)
+		lines = append(lines, text[:end])
+		text = strings.TrimLeft(text[end:], " ")
 	}
 	return lines
 }
@@ -195,9 +210,11 @@ func endOptions(words ...string) string {
 
 // Quote returns s as one word of sh.
 func Quote(s string) string {
-	plain := s != "" && strings.IndexFunc(s, func(r rune) bool {
-		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_", r)
-	}) < 0
+	plain := s != ""
+	for i := 0; i < len(s) && plain; i++ {
+		c := s[i]
+		plain = c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || strings.IndexByte("%+,-./:=@_", c) >= 0
+	}
 	if plain {
 		return s
 	}

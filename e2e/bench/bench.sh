@@ -7,7 +7,7 @@
 # are measured in one call of hyperfine.
 #
 #	RUNS  runs of each command, 60 unless given
-#	ONLY  start, throughput, memory, version or size, to measure one thing
+#	ONLY  start, throughput, memory, version, explain or size, to measure one thing
 set -eu
 
 gocker=$(realpath "$1")
@@ -212,6 +212,13 @@ measure_version() {
 		"$(ms "$ours")" "$(ms "$theirs")" "$(ratio "$ours" "$theirs")" "<=2.2"
 }
 
+measure_explain() {
+	compare explain "$gocker run --explain $image true" "$gocker version"
+	ours=$(median "$work/explain.json" 0) theirs=$(median "$work/explain.json" 1)
+	row "\`gocker run --explain IMAGE true\` beside \`gocker version\`" \
+		"$(ms "$ours")" "$(ms "$theirs")" "$(ratio "$ours" "$theirs")" "<=1.5"
+}
+
 measure_size() {
 	size=$(stat -c %s "$gocker" | awk '{ printf "%.1f", $1 / 1e6 }')
 	row "the binary (MB)" "$size" "" "$size" "<=15"
@@ -223,7 +230,7 @@ start_registry
 make_bundle
 : >"$work/table"
 : >"$work/left-out"
-for what in start throughput memory version size; do
+for what in start throughput memory version explain size; do
 	if wanted "$what"; then "measure_$what"; fi
 done
 
