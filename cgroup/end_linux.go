@@ -61,35 +61,19 @@ func (g *Group) killAll(pids []int) error {
 			return err
 		}
 	}
-	// Frozen, the processes can't fork faster than they are found.
-	thaw := g.freeze()
+	// Frozen, the processes can't fork faster than they are found. It is a help,
+	// not a need: nobody waits for it, and failure is not reported.
+	if f, ok := g.freezer(); ok {
+		_ = write(f.file, f.stop)
+	}
 	var errs []error
 	for _, pid := range pids {
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 			errs = append(errs, fmt.Errorf("process %d: %w", pid, err))
 		}
 	}
-	return errors.Join(append(errs, thaw())...)
-}
-
-// freeze stops the group where the host has a freezer, and returns what lets
-// it go on. It is a help, not a need: failure to stop is not reported.
-func (g *Group) freeze() (thaw func() error) {
-	file, stop, run := "", "", ""
-	if t, _ := g.host.find("freezer"); t != nil {
-		file, stop, run = filepath.Join(g.dir(t), "freezer.state"), "FROZEN", "THAWED"
-	} else if g.host.v2 != nil {
-		file, stop, run = filepath.Join(g.V2Dir(), "cgroup.freeze"), "1", "0"
-	}
-	if file == "" || write(file, stop) != nil {
-		return func() error { return nil }
-	}
-	return func() error {
-		if err := write(file, run); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return nil
-	}
+	// What version 1 has frozen dies when it goes on.
+	return errors.Join(append(errs, g.Thaw())...)
 }
 
 // Procs returns the processes of the group and of all groups below it, as the
