@@ -59,6 +59,10 @@ func (h *Host) Group(group string, r *specs.LinuxResources) (*Group, error) {
 	return g, nil
 }
 
+// At returns the group of a path as [Host.Group] does, without planning it: to
+// look at it, and to stop or kill what is in it.
+func (h *Host) At(group string) *Group { return &Group{host: h, path: group} }
+
 // Plan returns the part of the host plan that makes the group and sets its
 // limits. Undone, the directories of the group are removed with all below them,
 // not those of its parents. They must be empty of processes: see [Group.Kill].

@@ -7,7 +7,8 @@
 //     the container is created;
 //   - the OCI spec (config.json) is what the kernel is to be told: the record
 //     and the image's configuration, worked out to paths, numbers and flags;
-//   - the [State] is what has become of it: created, running, exited;
+//   - the [State] is what has become of it: created, running, exited; only its
+//     monitor writes that, and that it is paused only the kernel knows;
 //   - the plans are the kernel steps that the spec means, see package step;
 //   - the monitor is the one process that stays beside a running container: it
 //     does the host plan, forks the container's first process with the inside
@@ -20,6 +21,9 @@
 //	m, err := store.Start(c, streams)     // its monitor, this process
 //	exit, err := m.Wait()                 // its exit code
 //	err = store.Remove(id, …)             // nothing is left
+//
+// While it runs, other processes find it by its name: they hold one run of it
+// open and wait for the monitor's lock, see [Store.Stop].
 //
 // Everything is kept in files: <root>/containers/<id> holds config.json,
 // record.json, state.json, the log and the writable layer, and is so an OCI
@@ -71,6 +75,7 @@ type Config struct {
 	Entrypoint   []string
 	Labels       map[string]string
 	StopSignal   string `json:",omitempty"`
+	StopTimeout  *int   `json:",omitempty"` // seconds, negative is for ever
 }
 
 // HostConfig is the part of a container that depends on the host. Sizes are in
@@ -139,6 +144,7 @@ type MountPoint struct {
 const (
 	Created = "created"
 	Running = "running"
+	Paused  = "paused" // as [State.Word] has it: it runs, too
 	Exited  = "exited"
 )
 
@@ -155,6 +161,16 @@ type State struct {
 	// BootID that boot's: with them Pid can't be mistaken for another process.
 	StartTime uint64
 	BootID    string
+	// Paused is the kernel's to tell, when the container is looked at.
+	Paused bool `json:"-"`
+}
+
+// Word is docker's word for the state.
+func (s State) Word() string {
+	if s.Paused {
+		return Paused
+	}
+	return s.Status
 }
 
 // Container is a container as it is on disk.

@@ -209,7 +209,7 @@ func (s *Store) claim(c *Container, name string) (*os.File, error) {
 			name = randomName() + fmt.Sprint(len(ids))
 		}
 	} else if id := s.byName(ids, name); id != "" {
-		return nil, fmt.Errorf("Conflict. The container name %q is already in use by container %q. You have to remove (or rename) that container to be able to reuse that name.", "/"+name, id)
+		return nil, nameTaken(name, id)
 	}
 	if err := os.Mkdir(c.dir, 0o710); err != nil {
 		return nil, fmt.Errorf("create container: %w", err)

@@ -28,15 +28,49 @@ func (s *Store) ExplainRun(o Options) (*step.Script, error) {
 		return nil, err
 	}
 	defer p.close()
-	return c.script(p)
+	return c.runScript(p)
 }
 
-// script is a container from its creation to its end.
-func (c *Container) script(p *plans) (*step.Script, error) {
+// runScript is a container from its creation to its end.
+func (c *Container) runScript(p *plans) (*step.Script, error) {
 	files, err := c.files()
 	if err != nil {
 		return nil, err
 	}
+	script, err := c.script(p)
+	if err != nil {
+		return nil, err
+	}
+	script.Host = append(files, script.Host...)
+	return script, nil
+}
+
+// ExplainStart returns what starting a container would do, from its start to its
+// end. It changes nothing.
+func (s *Store) ExplainStart(c *Container) (*step.Script, error) {
+	spec, err := c.Spec()
+	if err != nil {
+		return nil, err
+	}
+	h, err := lookAtHost()
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.plans(spec, h, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer p.close()
+	script, err := c.script(p)
+	if err != nil {
+		return nil, err
+	}
+	script.Title = "What 'gocker start' does for this container, step by step. Gocker makes the requests to the kernel itself; the lines have the same effect. Run by root, with util-linux, iproute2, nftables and coreutils, they start the same container; gocker takes it for one that doesn't run: what is left out is its state, its log and its monitor."
+	return script, nil
+}
+
+// script is a container from its start to its end.
+func (c *Container) script(p *plans) (*step.Script, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
@@ -45,7 +79,7 @@ func (c *Container) script(p *plans) (*step.Script, error) {
 	script := &step.Script{
 		Title:  "What 'gocker run' does for this container, step by step. Gocker makes the requests to the kernel itself; the lines have the same effect. Run by root, with util-linux, iproute2, nftables and coreutils, they make the same container, of which gocker knows nothing: what is left out is its record, its log and its monitor.",
 		Gocker: program,
-		Host:   append(files, p.host...),
+		Host:   p.host,
 		Clone:  &clone,
 		Born:   p.born(),
 		Inside: p.inside,

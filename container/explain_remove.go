@@ -95,9 +95,9 @@ func (s *Store) endPlan(c *Container, force bool) (step.Plan, error) {
 	}
 	return step.Plan{
 		{
-			Why:   fmt.Sprintf("The container %s runs. Kill its first process: with it the kernel ends all others of its PID namespace.", c.Name),
-			Man:   "kill(2), pid_namespaces(7)",
-			Steps: []step.Step{killFirst{Pid: c.State.Pid, c: c, s: s}},
+			Why:   fmt.Sprintf("The container %s runs. Kill all of it, by its control group.", c.Name),
+			Man:   "cgroups(7)",
+			Steps: []step.Step{group.KillStep()},
 		},
 		{
 			Why:   "Its monitor records the end, takes back what it has done on the host, and unlocks this directory when it is gone. Wait for that.",

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"gocker/container/step"
@@ -96,22 +95,6 @@ func (s removeAll) Do() error { return os.RemoveAll(s.Path) }
 
 // Undo is nil: what is removed stays so.
 func (s removeAll) Undo() step.Step { return nil }
-
-// killFirst kills a container's first process.
-type killFirst struct {
-	Pid int
-	c   *Container
-	s   *Store
-}
-
-// Shell prints kill.
-func (s killFirst) Shell() string { return "kill -KILL " + strconv.Itoa(s.Pid) }
-
-// Do kills it.
-func (s killFirst) Do() error { return s.s.Kill(s.c, unix.SIGKILL) }
-
-// Undo is nil.
-func (s killFirst) Undo() step.Step { return nil }
 
 // awaitDir waits until nobody has a directory locked, or it is gone.
 type awaitDir struct{ Path string }

@@ -71,8 +71,11 @@ func appendStruct(b []byte, v reflect.Value) []byte {
 	for i := range t.NumField() {
 		field := t.Field(i)
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name == "" {
+		switch name {
+		case "":
 			name = field.Name
+		case "-":
+			continue
 		}
 		if options == "omitempty" && isEmpty(v.Field(i)) {
 			continue

@@ -76,16 +76,12 @@ func (s *Store) parseCondition(key, value string, image func(string) (*Image, bo
 		}
 		return func(c *Container) bool { return pattern.MatchString(c.Name) || pattern.MatchString("/"+c.Name) }, nil
 	case "label":
-		name, want, hasValue := strings.Cut(value, "=")
-		return func(c *Container) bool {
-			have, ok := c.Config.Labels[name]
-			return ok && (!hasValue || have == want)
-		}, nil
+		return func(c *Container) bool { return hasLabel(c, value) }, nil
 	case "status":
 		if !slices.Contains(statusWords, value) {
 			return nil, invalid
 		}
-		return func(c *Container) bool { return c.State.Status == value }, nil
+		return func(c *Container) bool { return c.State.Word() == value }, nil
 	case "exited":
 		code, err := strconv.Atoi(value)
 		if err != nil {
@@ -129,7 +125,7 @@ func (s *Store) parseCondition(key, value string, image func(string) (*Image, bo
 // What docker accepts as a status and as a health, also where no container of
 // gocker is ever in it.
 var (
-	statusWords = []string{Created, Running, "paused", "restarting", "removing", Exited, "dead"}
+	statusWords = []string{Created, Running, Paused, "restarting", "removing", Exited, "dead"}
 	healthWords = []string{"none", "starting", "healthy", "unhealthy"}
 )
 

@@ -28,6 +28,7 @@ type Monitor struct {
 	proc  *step.Process // nil in an heir, the parent of the command itself
 	log   *logFile
 	pump  sync.WaitGroup
+	outs  []*os.File // what is read
 }
 
 // Streams are the client's ends of the command's streams; nil leaves one out.
@@ -61,12 +62,12 @@ func (e *StartError) Unwrap() error { return e.err }
 //	lock → host plan → clone, inside plan → record the start
 //
 // A [*StartError] is in the container's state too, and with --rm the container
-// is gone.
+// is gone. The error is [ErrRunning] when it runs already.
 func (s *Store) Start(c *Container, streams Streams) (*Monitor, error) {
 	m := &Monitor{c: c, store: s}
-	locked, err := lock(c.dir, true)
+	locked, err := s.lockToStart(c)
 	if err != nil {
-		return nil, fmt.Errorf("start container: %w", err)
+		return nil, err
 	}
 	defer locked.Close()
 	if err := m.lock(); err != nil {
@@ -205,7 +206,7 @@ func (s *Store) Inherit(id string) error {
 	if m.log, err = openLog(m.c.LogPath()); err != nil {
 		return err
 	}
-	if m.c.State.Status == Created {
+	if start, err := startTime(pid); err != nil || start != m.c.State.StartTime {
 		// Whoever started it was killed before it could say so.
 		if err := m.recordStart(pid); err != nil {
 			return err
@@ -245,7 +246,7 @@ func onlyChild() (int, error) {
 }
 
 func (m *Monitor) recordStart(pid int) error {
-	m.c.State = State{Status: Running, Pid: pid, StartedAt: time.Now().UTC()}
+	m.c.State = State{Status: Running, Pid: pid, StartedAt: time.Now().UTC(), FinishedAt: m.c.State.FinishedAt}
 	var err error
 	if m.c.State.StartTime, err = startTime(pid); err != nil {
 		return err
@@ -275,8 +276,12 @@ func (m *Monitor) Wait() (*Exit, error) {
 	return exit, errors.Join(err, ended, m.finish(exit), m.proc.Release())
 }
 
-// Leave lets the container go on without this process.
-func (m *Monitor) Leave() error { return m.proc.Bequeath() }
+// Leave lets the container go on without this process: the heir goes on where
+// this one has stopped reading.
+func (m *Monitor) Leave() error {
+	m.stopCopying()
+	return errors.Join(m.proc.Bequeath(), m.alive.Close())
+}
 
 // waitAsParent is the beginning of Wait for a child of this process.
 func (m *Monitor) waitAsParent(pid int) (*Exit, error) {
@@ -322,14 +327,18 @@ func (m *Monitor) ended(status unix.WaitStatus) (*Exit, error) {
 // finish records the exit and cleans up. Another may have begun with that.
 func (m *Monitor) finish(exit *Exit) error {
 	var err error
+	if m.c.HostConfig.AutoRemove && m.c.kept() {
+		m.c.HostConfig.AutoRemove = false // of this end
+	}
 	if m.c.State.Status != Exited {
+		err = m.c.tell(exit.Code)
 		m.c.State.Status = Exited
 		m.c.State.Pid = 0
 		m.c.State.ExitCode = exit.Code
 		m.c.State.OOMKilled = exit.OOMKilled
 		m.c.State.FinishedAt = time.Now().UTC()
 		if !m.c.HostConfig.AutoRemove {
-			err = m.c.writeState()
+			err = errors.Join(err, m.c.writeState())
 		}
 	}
 	return errors.Join(err, m.end(nil))

@@ -44,7 +44,7 @@ func (o *Options) validate() error {
 	h := &o.HostConfig
 	switch {
 	case o.Name != "" && !validName(o.Name):
-		return fmt.Errorf("Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", o.Name)
+		return invalidName(o.Name)
 	case h.Memory != 0 && h.Memory < minMemory:
 		return errors.New("Minimum memory limit allowed is 6MB")
 	case h.Memory == 0 && h.MemorySwap > 0:
@@ -61,6 +61,8 @@ func (o *Options) validate() error {
 		return errors.New("SHM size can not be less than 0")
 	case o.Config.WorkingDir != "" && !path.IsAbs(o.Config.WorkingDir):
 		return fmt.Errorf("the working directory '%s' is invalid, it needs to be an absolute path", o.Config.WorkingDir)
+	case o.Config.StopSignal != "" && !validSignal(o.Config.StopSignal):
+		return fmt.Errorf("invalid signal: %s", o.Config.StopSignal)
 	case len(o.Config.Hostname) > 64:
 		return fmt.Errorf("invalid hostname %q: longer than 64 bytes", o.Config.Hostname)
 	}

@@ -109,7 +109,7 @@ func printPlan(t *testing.T, o Options, onV1 bool) string {
 		t.Fatal(err)
 	}
 	defer p.close()
-	script, err := c.script(p)
+	script, err := c.runScript(p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,19 +53,25 @@ func (s *Store) buryMonitor(c *Container) error {
 	if err := c.clean(); err != nil {
 		return err
 	}
+	if c.State.Status == Running {
+		err = c.tell(killedCode)
+	}
 	switch {
-	case c.HostConfig.AutoRemove:
-		err = s.remove(c, true)
+	case c.HostConfig.AutoRemove && !c.kept():
+		err = errors.Join(err, s.remove(c, true))
 	case c.State.Status == Running:
 		c.State.Status = Exited
 		c.State.Pid = 0
-		c.State.ExitCode = 128 + int(unix.SIGKILL)
+		c.State.ExitCode = killedCode
 		c.State.Error = "the container's monitor was killed, or the host went down"
 		c.State.FinishedAt = time.Now().UTC()
-		err = c.writeState()
+		err = errors.Join(err, c.writeState())
 	}
 	return errors.Join(err, os.RemoveAll(c.runDir))
 }
+
+// killedCode is the exit code of what is ended with SIGKILL.
+const killedCode = 128 + int(unix.SIGKILL)
 
 // clean kills what is left of a container and undoes its host plan, computed
 // again from the spec.

@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // RemoveOptions are those of `gocker rm`.
@@ -19,8 +17,11 @@ type RemoveOptions struct {
 // Remove removes a container by name or id. The writable layer, the log and
 // the name are gone when it returns.
 func (s *Store) Remove(name string, o RemoveOptions) error {
-	for {
+	for killed := false; ; {
 		c, err := s.Get(name)
+		if killed && errors.Is(err, ErrNotFound) {
+			return nil // --rm
+		}
 		if err != nil {
 			return err
 		}
@@ -29,27 +30,34 @@ func (s *Store) Remove(name string, o RemoveOptions) error {
 			return err
 		}
 		if !o.Force {
-			return fmt.Errorf("cannot remove container %q: container is running: stop the container before removing or force remove", name)
+			state, advice := Running, "stop"
+			if c.State.Paused {
+				state, advice = Paused, "unpause and then stop"
+			}
+			return fmt.Errorf("cannot remove container %q: container is %s: %s the container before removing or force remove", name, state, advice)
 		}
-		if c.State.Status != Running {
-			// Its monitor is starting it for a client that has gone: there is
-			// nothing to kill yet.
+		r, err := s.hold(c)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			// It has ended by itself, or its monitor is starting it for a client
+			// that has gone: there is nothing to kill yet.
 			time.Sleep(time.Millisecond)
 			continue
 		}
-		if err := s.Kill(c, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+		err = r.kill()
+		if err == nil {
+			err = r.await()
+		}
+		r.close()
+		if err != nil {
 			return err
 		}
-		if err := c.awaitEnd(); err != nil {
-			return err
-		}
-		// If it was the monitor that ended, the container is for us to end.
-		if err := s.buryMonitor(c); err != nil {
-			return err
-		}
-		if c.HostConfig.AutoRemove {
-			return nil // the monitor has done it
-		}
+		name, killed = c.ID, true
 	}
 }
 
@@ -88,24 +96,6 @@ func (s *Store) removeEnded(c *Container, volumes bool) error {
 		return errRunning
 	}
 	return s.removeLocked(c, volumes)
-}
-
-// Kill sends a signal to the container's first process. The error is
-// unix.ESRCH when that has ended.
-func (s *Store) Kill(c *Container, sig unix.Signal) error {
-	if c.State.Status != Running {
-		return fmt.Errorf("cannot kill container: %s: container %s is not running", c.Name, c.ID)
-	}
-	fd, err := unix.PidfdOpen(c.State.Pid, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	// With the descriptor open, the pid can't go to another process unseen.
-	if start, err := startTime(c.State.Pid); err != nil || start != c.State.StartTime {
-		return unix.ESRCH
-	}
-	return unix.PidfdSendSignal(fd, sig, nil, 0)
 }
 
 // awaitEnd waits until the container's monitor has ended.

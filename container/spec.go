@@ -126,7 +126,7 @@ func (c *Container) spec(u user) (*Spec, error) {
 		Hostname: conf.Hostname,
 		Mounts:   c.specMounts(),
 		Linux: &SpecLinux{
-			CgroupsPath:   "/gocker/" + c.ID,
+			CgroupsPath:   c.groupPath(),
 			Namespaces:    namespaces(host),
 			MaskedPaths:   host.MaskedPaths,
 			ReadonlyPaths: host.ReadonlyPaths,

@@ -51,8 +51,18 @@ type notFound struct{ name string }
 func (e notFound) Error() string { return "No such container: " + e.name }
 func (e notFound) Unwrap() error { return ErrNotFound }
 
-// load reads the container with an id. One that a boot has ended is recorded so.
+// load reads the container with an id, and whether it is paused. One that a boot
+// has ended is recorded so.
 func (s *Store) load(id string) (*Container, error) {
+	c, err := s.settled(id)
+	if err != nil {
+		return nil, err
+	}
+	return c, lookAtPauses(c)
+}
+
+// settled reads a container as it is after the boots that there were.
+func (s *Store) settled(id string) (*Container, error) {
 	c, err := s.read(id)
 	if err != nil || c.State.Status != Running {
 		return c, err
@@ -165,7 +175,7 @@ func (s *Store) List() ([]*Container, error) {
 	}
 	var all []*Container
 	for _, id := range ids {
-		c, err := s.load(id)
+		c, err := s.settled(id)
 		if errors.Is(err, ErrNotFound) {
 			continue // being made or removed
 		}
@@ -175,7 +185,7 @@ func (s *Store) List() ([]*Container, error) {
 		all = append(all, c)
 	}
 	slices.SortFunc(all, func(a, b *Container) int { return b.Created.Compare(a.Created) })
-	return all, nil
+	return all, lookAtPauses(all...)
 }
 
 // Spec reads the container's config.json.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -76,9 +77,19 @@ func (m *Monitor) copy(s *stdio, client Streams) {
 			s.ours[0].Close()
 		}()
 	}
+	m.outs = s.ours[1:]
 	m.pump.Add(2)
 	go m.copyOut(s.ours[1], client.Out, &logStream{log: m.log, name: "stdout"})
 	go m.copyOut(s.ours[2], client.Err, &logStream{log: m.log, name: "stderr"})
+}
+
+// stopCopying returns when all that was read has been passed on, and no more is
+// going to be read.
+func (m *Monitor) stopCopying() {
+	for _, f := range m.outs {
+		_ = f.SetReadDeadline(time.Unix(1, 0)) // unless it has come to its end
+	}
+	m.pump.Wait()
 }
 
 // copyOut logs a stream and passes it on for as long as the client takes it. A
