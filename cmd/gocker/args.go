@@ -25,6 +25,30 @@ func maxArgs(n int) cobra.PositionalArgs {
 	}
 }
 
+// eachAtOnce does something with every argument at the same time, as some of it
+// takes long. Arguments that went well are printed, and errors, in the order of the
+// arguments; after an error it ends with exit code 1.
+func (c *cli) eachAtOnce(args []string, do func(string) error) error {
+	results := make([]chan error, len(args))
+	for i, arg := range args {
+		results[i] = make(chan error, 1)
+		go func() { results[i] <- do(arg) }()
+	}
+	failed := false
+	for i, arg := range args {
+		if err := <-results[i]; err != nil {
+			fmt.Fprintln(c.err, err)
+			failed = true
+		} else {
+			fmt.Fprintln(c.out, arg)
+		}
+	}
+	if failed {
+		return &exitError{code: 1}
+	}
+	return nil
+}
+
 func plural(n int, word string) string {
 	if n == 1 {
 		return word

@@ -25,7 +25,8 @@ type createFlags struct {
 	mount, label, capAdd, capDrop   []string
 	ulimit, without                 []string
 	memory, memorySwap, reservation string
-	cpus, shmSize                   string
+	cpus, shmSize, stopSignal       string
+	stopTimeout                     int
 	cpuShares, pidsLimit            int64
 	rm, interactive, readOnly       bool
 	privileged, quiet               bool
@@ -61,6 +62,8 @@ func (f *createFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.cpuset, "cpuset-cpus", "", "CPUs in which to allow execution (0-3, 0,1)")
 	flags.Int64Var(&f.pidsLimit, "pids-limit", 0, "Tune container pids limit (set -1 for unlimited)")
 	flags.StringVar(&f.shmSize, "shm-size", "", "Size of /dev/shm")
+	flags.StringVar(&f.stopSignal, "stop-signal", "", "Signal to stop the container")
+	flags.IntVar(&f.stopTimeout, "stop-timeout", 0, "Timeout (in seconds) to stop a container")
 	flags.BoolVar(&f.rm, "rm", false, "Automatically remove the container and its anonymous volumes when it exits")
 	flags.BoolVarP(&f.interactive, "interactive", "i", false, "Keep STDIN open even if not attached")
 	flags.BoolVar(&f.readOnly, "read-only", false, "Mount the container's root filesystem as read only")
@@ -108,6 +111,10 @@ func (f *createFlags) options(flags *pflag.FlagSet, args []string) (container.Op
 	o.Config = container.Config{
 		Hostname: f.hostname, User: f.user, WorkingDir: f.workdir,
 		OpenStdin: f.interactive, Env: env, Cmd: command, Labels: labels,
+		StopSignal: f.stopSignal,
+	}
+	if flags.Changed("stop-timeout") {
+		o.Config.StopTimeout = &f.stopTimeout
 	}
 	o.HostConfig = container.HostConfig{
 		NetworkMode: f.network, AutoRemove: f.rm, Privileged: f.privileged, ReadonlyRootfs: f.readOnly,

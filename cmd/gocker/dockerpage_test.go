@@ -124,7 +124,13 @@ func readDifferences(r io.Reader) (*differences, error) {
 	return d, lines.Err()
 }
 
+// of returns what is told of a place. Create has the flags of run, and what is told
+// of those.
 func (d *differences) of(place string) string {
+	flag, ofCreate := strings.CutPrefix(place, "create ")
+	if _, ok := d.used[place]; !ok && ofCreate {
+		place = "run " + flag
+	}
 	if _, ok := d.used[place]; ok {
 		d.used[place] = true
 	}
@@ -155,11 +161,11 @@ func gockerVerbs(t *testing.T) map[string]verb {
 		}
 		cmd.LocalNonPersistentFlags().VisitAll(keep)
 		cmd.PersistentFlags().VisitAll(keep)
-		if cmd.Runnable() || len(v.flags) > 0 {
+		if !cmd.HasSubCommands() || len(v.flags) > 0 {
 			verbs[name] = v
 		}
 		for _, sub := range cmd.Commands() {
-			if !sub.Hidden && sub.Name() != "help" && sub.Name() != "completion" {
+			if !sub.Hidden && sub.Name() != "help" && sub.Name() != "completion" && sub.Annotations[shortForm] == "" {
 				add(sub, strings.TrimPrefix(name+" "+sub.Name(), "docker "))
 			}
 		}
@@ -195,7 +201,8 @@ this source. A test fails when the page is out of date. It is written anew by
 - Exit codes are docker's: 125 for gocker's own failure and for a bad flag, 126 for a
   command that can't be executed, 127 for one that is not there, 128+n for a death by
   signal n.
-- gocker has the short commands only: ` + "`gocker ps`, not `gocker container ls`" + `.
+- The commands of ` + "`gocker container` and `gocker image`" + ` are listed by their short names,
+  where they have one: ` + "`gocker container ls` is `gocker ps`" + `.
 - Names, whole IDs and their unique beginnings are taken alike. With several arguments
   it goes on after a failure, and exits with 1.
 `

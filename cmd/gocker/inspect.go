@@ -19,6 +19,22 @@ type inspectFlags struct {
 	size         bool
 }
 
+// newInspectOf is inspect in a group: of one kind of objects.
+func newInspectOf(c *cli, kind string) *cobra.Command {
+	f := inspectFlags{kind: kind}
+	cmd := &cobra.Command{
+		Use:   fmt.Sprintf("inspect [OPTIONS] %s [%[1]s...]", strings.ToUpper(kind)),
+		Short: "Display detailed information on one or more " + kind + "s",
+		Args:  minArgs(1),
+		RunE:  func(_ *cobra.Command, args []string) error { return c.inspect(args, f) },
+	}
+	cmd.Flags().StringVarP(&f.format, "format", "f", "", "Format output: json, or a Go template")
+	if kind == "container" {
+		cmd.Flags().BoolVarP(&f.size, "size", "s", false, "Display total file sizes")
+	}
+	return cmd
+}
+
 func newInspectCommand(c *cli) *cobra.Command {
 	var f inspectFlags
 	cmd := &cobra.Command{

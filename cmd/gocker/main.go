@@ -91,19 +91,32 @@ var verbs = []struct {
 	name string
 	new  func(*cli) *cobra.Command
 }{
+	{"container", newContainerCommand},
+	{"create", newCreateCommand},
+	{"diff", newDiffCommand},
 	{"explain", newExplainCommand},
+	{"image", newImageCommand},
 	{"images", newImagesCommand},
 	{"info", newInfoCommand},
 	{"inspect", newInspectCommand},
+	{"kill", newKillCommand},
 	{"lab", newLabCommand},
 	{"lab-tool", newLabToolCommand},
+	{"pause", newPauseCommand},
 	{"ps", newPsCommand},
 	{"pull", newPullCommand},
+	{"rename", newRenameCommand},
+	{"restart", newRestartCommand},
 	{"rm", newRmCommand},
 	{"rmi", newRmiCommand},
 	{"run", newRunCommand},
+	{"start", newStartCommand},
 	{"step", newStepCommand},
+	{"stop", newStopCommand},
+	{"top", newTopCommand},
+	{"unpause", newUnpauseCommand},
 	{"version", newVersionCommand},
+	{"wait", newWaitCommand},
 }
 
 func newRootCommand(c *cli, args []string) *cobra.Command {

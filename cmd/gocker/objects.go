@@ -151,7 +151,7 @@ func describeContainer(ctr *container.Container, size bool) (*containerObject, e
 
 func describeState(s container.State) stateObject {
 	return stateObject{
-		Status: s.Status, Running: s.Status == container.Running,
+		Status: s.Word(), Running: s.Status == container.Running, Paused: s.Paused,
 		OOMKilled: s.OOMKilled, Pid: s.Pid, ExitCode: s.ExitCode, Error: s.Error,
 		StartedAt: timeText(s.StartedAt), FinishedAt: timeText(s.FinishedAt),
 	}

@@ -200,7 +200,7 @@ func (v psView) row(ctr *container.Container) (psRow, error) {
 		Platform:   ctr.Platform,
 		RunningFor: units.HumanDuration(v.now.Sub(ctr.Created)) + " ago",
 		Size:       "0B", // docker's too, where nobody asked for it
-		State:      ctr.State.Status,
+		State:      ctr.State.Word(),
 		Status:     statusText(ctr.State, v.now),
 		labels:     ctr.Config.Labels,
 	}
@@ -290,7 +290,11 @@ func commandLine(ctr *container.Container) string {
 func statusText(s container.State, now time.Time) string {
 	switch {
 	case s.Status == container.Running:
-		return "Up " + units.HumanDuration(now.Sub(s.StartedAt))
+		up := "Up " + units.HumanDuration(now.Sub(s.StartedAt))
+		if s.Paused {
+			up += " (Paused)"
+		}
+		return up
 	case s.StartedAt.IsZero():
 		return "Created" // also when its start failed
 	}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+
+	"gocker/container"
+
+	"github.com/spf13/cobra"
+)
+
+func newCreateCommand(c *cli) *cobra.Command {
+	f := new(createFlags)
+	cmd := &cobra.Command{
+		Use:   "create [OPTIONS] IMAGE [COMMAND] [ARG...]",
+		Short: "Create a new container",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.needImage(cmd, args); err != nil {
+				return err
+			}
+			opts, err := f.options(cmd.Flags(), args)
+			if err != nil {
+				return &exitError{code: 125, err: fmt.Errorf("gocker: %w\n\nRun 'gocker create --help' for more information", err)}
+			}
+			// Who starts it may attach to all that it has.
+			opts.Config.AttachStdout, opts.Config.AttachStderr = true, true
+			opts.Config.AttachStdin, opts.Config.StdinOnce = opts.Config.OpenStdin, opts.Config.OpenStdin
+			store, err := container.Open(c.root, c.runRoot)
+			if err != nil {
+				return err
+			}
+			ctr, err := c.createContainer(cmd.Context(), store, f, opts, args)
+			if err == nil {
+				fmt.Fprintln(c.out, ctr.ID)
+			}
+			return err
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	f.register(cmd.Flags())
+	cmd.Flags().Bool("help", false, "Print usage") // -h is the host name, as in docker
+	return cmd
+}

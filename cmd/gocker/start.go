@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"gocker/container"
+
+	"github.com/spf13/cobra"
+)
+
+// startFlags are those of start.
+type startFlags struct {
+	attach, interactive bool
+	explain             explanation
+}
+
+func newStartCommand(c *cli) *cobra.Command {
+	var f startFlags
+	cmd := &cobra.Command{
+		Use:   "start [OPTIONS] CONTAINER [CONTAINER...]",
+		Short: "Start one or more stopped containers",
+		Args:  minArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			store, err := container.Open(c.root, c.runRoot)
+			if err != nil {
+				return err
+			}
+			switch {
+			case f.explain.wanted():
+				return c.explainStart(store, args, f.explain)
+			case !f.attach && !f.interactive:
+				return c.startDetached(store, args)
+			case len(args) > 1:
+				return errors.New("you cannot start and attach multiple containers at once")
+			}
+			return c.startAttached(store, args[0], f)
+		},
+	}
+	cmd.Flags().BoolVarP(&f.attach, "attach", "a", false, "Attach STDOUT/STDERR and forward signals")
+	cmd.Flags().BoolVarP(&f.interactive, "interactive", "i", false, "Attach container's STDIN")
+	f.explain.register(cmd.Flags())
+	return cmd
+}
+
+// startDetached starts containers one after the other. Those that run already are
+// started.
+func (c *cli) startDetached(store *container.Store, names []string) error {
+	var failed []string
+	for _, name := range names {
+		ctr, err := store.Get(name)
+		var monitor *container.Monitor
+		if err == nil {
+			monitor, err = store.Start(ctr, container.Streams{})
+		}
+		if err == nil {
+			err = monitor.Leave()
+		}
+		if err != nil && !errors.Is(err, container.ErrRunning) {
+			fmt.Fprintln(c.err, withHint(err))
+			failed = append(failed, name)
+			continue
+		}
+		fmt.Fprintln(c.out, name)
+	}
+	if failed != nil {
+		return fmt.Errorf("Error: failed to start containers: %s", strings.Join(failed, ", ")) // docker's words
+	}
+	return nil
+}
+
+// startAttached starts a container and stays with it, as run does.
+func (c *cli) startAttached(store *container.Store, name string, f startFlags) error {
+	ctr, err := store.Get(name)
+	if err != nil {
+		return err
+	}
+	streams := container.Streams{Out: c.out, Err: c.err}
+	if f.interactive && ctr.Config.OpenStdin {
+		streams.In = c.in
+	}
+	signals := catchSignals()
+	monitor, err := store.Start(ctr, streams)
+	if errors.Is(err, container.ErrRunning) {
+		return fmt.Errorf("cannot attach to container %q: %w", name, err)
+	}
+	if err != nil {
+		return withHint(err)
+	}
+	go proxySignals(signals, monitor)
+	exit, err := monitor.Wait()
+	if err != nil {
+		return err
+	}
+	if exit.Code != 0 {
+		return &exitError{code: exit.Code}
+	}
+	return nil
+}
+
+// explainStart prints what a start would do.
+func (c *cli) explainStart(store *container.Store, names []string, e explanation) error {
+	for _, name := range names {
+		ctr, err := store.Get(name)
+		if err != nil {
+			return err
+		}
+		script, err := store.ExplainStart(ctr)
+		if err != nil {
+			return err
+		}
+		if err := e.print(c, script); err != nil {
+			return err
+		}
+	}
+	return nil
+}
