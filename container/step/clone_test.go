@@ -178,7 +178,7 @@ func TestTheEndOfAKeeperIsAnErrorOfItsProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keeper := onlyChild(t)
+	keeper := childOf(os.Getpid())
 	if err := unix.Kill(keeper, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -201,46 +201,65 @@ func TestAContainerFindsNothingOfGockerInItself(t *testing.T) {
 	if err := os.WriteFile(dir+"/script", []byte("#!/proc/self/exe\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	proc, err := step.Plan{{Steps: []step.Step{step.Exec{Files: []string{dir + "/script"}, Args: []string{"script"}}}}}.Fork(step.Clone{})
-	if err != nil {
+	fifo := dir + "/fifo"
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", proc.Pid))
-	if err != nil || exe != "/memfd:keeper (deleted)" {
-		t.Errorf("it executes %q, %v", exe, err)
+	type made struct {
+		proc *step.Process
+		err  error
 	}
-	f, err := os.OpenFile(fmt.Sprintf("/proc/%d/exe", proc.Pid), os.O_RDONLY, 0)
-	if err != nil {
-		t.Fatal(err)
+	forked := make(chan made)
+	go func() {
+		proc, err := step.Plan{{Steps: []step.Step{
+			step.Write{Path: fifo, Data: "x"}, // waits for a reader
+			step.Exec{Files: []string{dir + "/script"}, Args: []string{"script"}},
+		}}}.Fork(step.Clone{})
+		forked <- made{proc, err}
+	}()
+	var child int
+	for child == 0 {
+		child = childOf(childOf(os.Getpid()))
 	}
-	seals, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0)
-	if want := unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE; err != nil || seals != want {
-		t.Errorf("the seals are %#x, %v, want %#x", seals, err, want)
+	exe := fmt.Sprintf("/proc/%d/exe", child)
+	if name, err := os.Readlink(exe); err != nil || name != "/memfd:keeper (deleted)" {
+		t.Errorf("it executes %q, %v", name, err)
 	}
-	f.Close()
-	if _, err := proc.Wait(); err != nil {
+	if f, err := os.Open(exe); err != nil {
+		t.Error(err)
+	} else {
+		seals, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0)
+		if want := unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE; err != nil || seals != want {
+			t.Errorf("the seals are %#x, %v, want %#x", seals, err, want)
+		}
+		f.Close()
+	}
+	if _, err := os.ReadFile(fifo); err != nil {
 		t.Error(err)
 	}
-	if err := proc.Release(); err != nil {
+	m := <-forked
+	if m.err != nil {
+		t.Fatal(m.err)
+	}
+	// It does not begin again.
+	if status, err := m.proc.Wait(); err != nil || status.ExitStatus() != 253 {
+		t.Errorf("it ended with %#x, %v", status, err)
+	}
+	if err := m.proc.Release(); err != nil {
 		t.Error(err)
 	}
 }
 
-// onlyChild returns the child of this process.
-func onlyChild(t *testing.T) int {
-	t.Helper()
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		t.Fatal(err)
-	}
+// childOf returns a child of a process, 0 if it has none. See proc_pid_task(5).
+func childOf(pid int) int {
+	tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	for _, task := range tasks {
-		var pid int
-		children, _ := os.ReadFile("/proc/self/task/" + task.Name() + "/children")
-		if _, err := fmt.Sscan(string(children), &pid); err == nil {
-			return pid
+		var child int
+		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, task.Name()))
+		if _, err := fmt.Sscan(string(children), &child); err == nil {
+			return child
 		}
 	}
-	t.Fatal("there is no child")
 	return 0
 }
 

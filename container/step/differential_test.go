@@ -27,6 +27,7 @@ type verb struct {
 	name  string
 	setup string // run by sh before the steps
 	tree  string // opened as a detached mount at descriptor 9
+	pidfd bool   // descriptor 9 is the helper, process 1
 	steps []step.Step
 	look  string // what the probe prints beside its usual sections
 	fails bool   // in all ways
@@ -120,6 +121,14 @@ var verbs = []verb{
 		name: "a process gets namespaces of its own", inside: true, steps: []step.Step{step.Unshare{Flags: unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP}},
 		setup: "for n in uts cgroup net; do readlink /proc/self/ns/$n >/mnt/$n; done",
 		look:  `for n in uts cgroup net; do [ "$(readlink /proc/$$/ns/$n)" = "$(cat /mnt/$n)" ] && echo $n as before || echo $n is new; done`,
+	},
+	{
+		name: "a process enters the namespaces of another", inside: true, pidfd: true, steps: []step.Step{
+			step.Unshare{Flags: unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET},
+			step.Enter{FD: 9, PID: 1, Flags: unix.CLONE_NEWUTS | unix.CLONE_NEWNET},
+		},
+		setup: "for n in uts net ipc; do readlink /proc/self/ns/$n >/mnt/$n; done",
+		look:  `for n in uts net ipc; do [ "$(readlink /proc/$$/ns/$n)" = "$(cat /mnt/$n)" ] && echo $n as before || echo $n is new; done`,
 	},
 	{name: "a process leads a session", inside: true, steps: []step.Step{step.Setsid{}}},
 	{name: "a process has a user and no groups", steps: []step.Step{step.User{UID: 1000, GID: 1001}}},

@@ -20,12 +20,24 @@ type Clone struct {
 	// process is born, "" for the caller's own. See clone(2),
 	// CLONE_INTO_CGROUP (Linux 5.7).
 	CgroupPath string
+	// Into is a descriptor of a process, see pidfd_open(2), in whose PID
+	// namespace the new one is; nil for the caller's own, or a new one.
+	Into *os.File
 	// Files become the descriptors of the process, from 0 on; nil leaves one
 	// out. The first three are /dev/null then. Nothing else is inherited.
 	Files []*os.File
 	// Heir takes over when the process that forks ends before it has released
 	// the one it made; nil lets that one go on alone.
 	Heir *Heir
+	// Terminal is given its mode back at the same time.
+	Terminal *Terminal
+}
+
+// Terminal is one that this process has put into another mode, and the mode
+// that it is to have again when this process ends without [Process.Release].
+type Terminal struct {
+	File *os.File
+	Mode unix.Termios
 }
 
 // Heir is a program that goes on when whoever forked a process has gone. It is
@@ -224,6 +236,15 @@ func (k *keptProgram) start(c Clone) (*Process, message, error) {
 		k.head.clone.cgroup = uint64(len(files))
 		files = append(files, uintptr(group))
 	}
+	into := -1
+	if c.Into != nil {
+		into = len(files)
+		files = append(files, c.Into.Fd())
+	}
+	terminal := len(files)
+	if c.Terminal != nil {
+		files = append(files, c.Terminal.File.Fd())
+	}
 	heir := len(files)
 	if c.Heir != nil {
 		for _, f := range append(c.Heir.Files[:len(c.Heir.Files):len(c.Heir.Files)], c.Heir.Program) {
@@ -234,7 +255,32 @@ func (k *keptProgram) start(c Clone) (*Process, message, error) {
 	k.head.clone.pidFD = keeperData + uint64(unsafe.Offsetof(k.head.pidFD))
 	k.head.clone.exitSignal = uint64(unix.SIGCHLD)
 	k.head.polled = [2]unix.PollFd{{Events: unix.POLLIN}, {Fd: int32(own), Events: unix.POLLIN}}
-	if err := k.keep(own, heir, c.Heir); err != nil {
+	if err := k.in(inKeeper, func(p *program) error {
+		p.step = cloning
+		// Only a starter gives it the link. An image that executes it, as
+		// /proc/self/exe, gets nothing but an exit code.
+		p.add(unix.SYS_FCNTL, uintptr(own), unix.F_GETFD)
+		p.add(unix.SYS_CLOSE_RANGE, uintptr(own), uintptr(^uint32(0)), unix.CLOSE_RANGE_CLOEXEC)
+		p.add(unix.SYS_PRCTL, unix.PR_SET_NAME, p.cstring("gocker"))
+		if into >= 0 {
+			p.add(unix.SYS_SETNS, uintptr(into), unix.CLONE_NEWPID)
+		}
+		return nil
+	}); err != nil {
+		return fail(err)
+	}
+	if err := k.in(inHeir, func(p *program) error {
+		if t := c.Terminal; t != nil {
+			p.add(unix.SYS_IOCTL, uintptr(terminal), unix.TCSETS, pointer(p, &t.Mode)).tolerate(unix.EIO, unix.ENOTTY)
+		}
+		if c.Heir != nil {
+			c.Heir.compile(p, heir)
+		}
+		return nil
+	}); err != nil {
+		return fail(err)
+	}
+	if err := k.keep(own); err != nil {
 		return fail(err)
 	}
 	program, err := k.file()
@@ -289,21 +335,11 @@ func pathAbove(f *os.File, files []uintptr) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// keep compiles what the keeper does itself. Its descriptors are the command's,
-// the link from own on, and what is the heir's.
-func (k *keptProgram) keep(own, heir int, h *Heir) error {
-	last := uintptr(^uint32(0))
-	err := k.in(inKeeper, func(p *program) error {
-		p.step = cloning
-		p.add(unix.SYS_CLOSE_RANGE, uintptr(own), last, unix.CLOSE_RANGE_CLOEXEC)
-		p.add(unix.SYS_PRCTL, unix.PR_SET_NAME, p.cstring("gocker"))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
+// keep compiles what the keeper does after the clone. Its descriptors are the
+// command's, the link from own on, and what is the heir's.
+func (k *keptProgram) keep(own int) error {
 	cwd := unix.AT_FDCWD
-	err = k.in(afterClone, func(p *program) error {
+	return k.in(afterClone, func(p *program) error {
 		// As long as a pipe of the command is open here, it would not end.
 		p.add(unix.SYS_OPENAT, uintptr(cwd), p.cstring(os.DevNull), unix.O_RDWR|unix.O_CLOEXEC, 0).hold = true
 		for fd := range uintptr(3) {
@@ -316,17 +352,16 @@ func (k *keptProgram) keep(own, heir int, h *Heir) error {
 		p.add(unix.SYS_CHDIR, p.cstring("/"))
 		return nil
 	})
-	if err != nil || h == nil {
-		return err
+}
+
+// compile is the way from the keeper to the heir, whose files, and after them
+// its program, it has from a descriptor on.
+func (h *Heir) compile(p *program, from int) {
+	for i := range h.Files {
+		p.add(unix.SYS_DUP3, uintptr(from+i), uintptr(3+i), 0)
 	}
-	return k.in(inHeir, func(p *program) error {
-		for i := range h.Files {
-			p.add(unix.SYS_DUP3, uintptr(heir+i), uintptr(3+i), 0)
-		}
-		argv, envp := p.cstrings(h.Args), p.cstrings(h.Env)
-		p.add(unix.SYS_EXECVEAT, uintptr(heir+len(h.Files)), p.cstring(""), argv, envp, unix.AT_EMPTY_PATH)
-		return nil
-	})
+	argv, envp := p.cstrings(h.Args), p.cstrings(h.Env)
+	p.add(unix.SYS_EXECVEAT, uintptr(from+len(h.Files)), p.cstring(""), argv, envp, unix.AT_EMPTY_PATH)
 }
 
 // receive waits for a message of the keeper.

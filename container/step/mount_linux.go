@@ -236,6 +236,20 @@ func (s MoveMount) hint(err error) string {
 	return ""
 }
 
+// Prepared attaches a mount that was made before the plan runs, with fsopen(2)
+// and fsmount(2), and is nowhere yet. See move_mount(2).
+type Prepared struct {
+	FD int
+	Mount
+}
+
+// Do attaches the mount.
+func (s Prepared) Do() error { return do(s) }
+
+func (s Prepared) compile(p *program) { MoveMount{FD: s.FD, Target: s.Target}.compile(p) }
+
+func (s Prepared) hint(err error) string { return MoveMount{}.hint(err) }
+
 // Unmount detaches the mount at a path; one that is gone counts as detached.
 // Flags are MNT_ constants. See umount(2).
 type Unmount struct {

@@ -82,7 +82,7 @@ func outcome(t *testing.T, v verb, way string) string {
 	if failed := status+"\n" == failure; failed != v.fails {
 		t.Errorf("%s %s: %s%s", way, status, &stdout, said)
 	}
-	if v.tree != "" {
+	if v.tree != "" || v.pidfd {
 		seen = treeFile.ReplaceAllString(seen, "") // a mount that is moved is elsewhere then
 	}
 	return status + "\n" + normalise(seen)
@@ -245,6 +245,13 @@ func prepare(v verb) error {
 		if out, err := setup.CombinedOutput(); err != nil {
 			return fmt.Errorf("setup: %w\n%s", err, out)
 		}
+	}
+	if v.pidfd {
+		n, err := unix.PidfdOpen(1, 0)
+		if err != nil {
+			return fmt.Errorf("pidfd_open: %w", err)
+		}
+		return place(n, tree, unix.FD_CLOEXEC)
 	}
 	if v.tree != "" {
 		n, err := unix.OpenTree(unix.AT_FDCWD, v.tree, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)

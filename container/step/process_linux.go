@@ -245,13 +245,57 @@ func (s Unshare) wraps()     {}
 
 func (s Unshare) compile(p *program) { p.add(unix.SYS_UNSHARE, s.Flags) }
 
-// Setsid makes the process the leader of a new session without a terminal. See
-// setsid(2).
-type Setsid struct{}
+// Enter puts the process into namespaces of another one, which FD is a
+// descriptor of, see pidfd_open(2), and PID the number. With a mount namespace
+// the root and the working directory change too. See setns(2) (with a pidfd
+// Linux 5.8).
+type Enter struct {
+	FD, PID int
+	Flags   uintptr // CLONE_NEW*, but for CLONE_NEWPID, which a clone enters
+}
+
+// Shell prints nsenter(1), a prefix of the command.
+func (s Enter) Shell() string {
+	line := fmt.Sprintf("nsenter --target %d", s.PID)
+	for _, ns := range namespaces {
+		if s.Flags&ns.flag != 0 {
+			line += " --" + ns.word
+		}
+	}
+	return line
+}
+
+// Do enters the namespaces.
+func (s Enter) Do() error { return do(s) }
+
+// Undo is nil: the end of the process is the undo.
+func (s Enter) Undo() Step { return nil }
+func (s Enter) wraps()     {}
+
+func (s Enter) compile(p *program) { p.add(unix.SYS_SETNS, uintptr(s.FD), s.Flags) }
+
+func (s Enter) hint(err error) string {
+	if errors.Is(err, unix.EINVAL) {
+		return "setns(2) with a descriptor of a process requires Linux 5.8 or later"
+	}
+	return ""
+}
+
+// Setsid makes the process the leader of a new session. See setsid(2).
+type Setsid struct {
+	// Terminal makes descriptor 0 the session's controlling terminal. See
+	// TIOCSCTTY(2const).
+	Terminal bool
+}
 
 // Shell prints setsid(1), a prefix of the command. It forks where its process
 // leads a group already, and has then to wait.
-func (s Setsid) Shell() string { return "setsid --wait" }
+func (s Setsid) Shell() string {
+	if s.Terminal {
+		return "setsid --ctty --wait"
+	}
+	return "setsid --wait"
+}
 
 // Do makes the session.
 func (s Setsid) Do() error { return do(s) }
@@ -260,7 +304,12 @@ func (s Setsid) Do() error { return do(s) }
 func (s Setsid) Undo() Step { return nil }
 func (s Setsid) wraps()     {}
 
-func (s Setsid) compile(p *program) { p.add(unix.SYS_SETSID) }
+func (s Setsid) compile(p *program) {
+	p.add(unix.SYS_SETSID)
+	if s.Terminal {
+		p.add(unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0)
+	}
+}
 
 // User sets the real, effective and saved ids and the supplementary groups, the
 // groups first because they need the privilege that the user may lack. See

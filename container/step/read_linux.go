@@ -121,8 +121,9 @@ var prefixes = map[string]func(*reader){
 	"close_range": func(r *reader) { r.add(CloseFrom{First: r.fd()}) },
 	"write_fd":    func(r *reader) { r.add(writeFD{FD: r.fd(), Data: r.word()}) },
 	"setsid": func(r *reader) {
+		terminal := r.accept("--ctty")
 		r.accept("--wait")
-		r.add(Setsid{})
+		r.add(Setsid{Terminal: terminal})
 	},
 	"open_tree": func(r *reader) {
 		recursive := r.accept("--recursive")

@@ -15,7 +15,7 @@ import (
 // another form where it calls gocker.
 var notRead = map[string]bool{
 	"Write": true, "Touch": true, "Rmdir": true, "Chdir": true, "Sethostname": true,
-	"Dup": true, "CloseFrom": true, "Rlimit": true, "MoveMount": true, "Unshare": true,
+	"Dup": true, "CloseFrom": true, "Rlimit": true, "MoveMount": true, "Unshare": true, "Enter": true,
 }
 
 func TestAPrintedStepIsReadBack(t *testing.T) {

@@ -173,7 +173,7 @@ func (p *printer) prefix(s Step) string {
 	case CloseFrom:
 		return fmt.Sprintf("close_range %d", s.First)
 	case Setsid:
-		return "setsid"
+		return strings.TrimSuffix(s.Shell(), " --wait")
 	}
 	return s.Shell()
 }
