@@ -34,6 +34,14 @@ func openLog(path string) (*logFile, error) {
 	return &logFile{f: f}, nil
 }
 
+// stream is one of the log's streams, nil without a log.
+func (l *logFile) stream(name string) *logStream {
+	if l == nil {
+		return nil
+	}
+	return &logStream{log: l, name: name}
+}
+
 // logStream is one of the streams. It holds back the beginning of a line until
 // its end has come. Its buffers are used again: the monitor of a command that
 // prints much stays as small as it is.

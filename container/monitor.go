@@ -3,11 +3,9 @@ package container
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
@@ -27,15 +25,7 @@ type Monitor struct {
 	plans *plans
 	proc  *step.Process // nil in an heir, the parent of the command itself
 	log   *logFile
-	pump  sync.WaitGroup
-	outs  []*os.File // what is read
-}
-
-// Streams are the client's ends of the command's streams; nil leaves one out.
-// Without In the command's standard input is empty.
-type Streams struct {
-	In       io.Reader
-	Out, Err io.Writer
+	pumps *pumps
 }
 
 // Exit is how a container ended.
@@ -121,7 +111,7 @@ func (m *Monitor) start(streams Streams) error {
 	if m.log, err = openLog(m.c.LogPath()); err != nil {
 		return err
 	}
-	stdio, err := makePipes(spec, streams.In != nil)
+	stdio, err := makeStreams(spec, streams.In != nil)
 	if err != nil {
 		return err
 	}
@@ -136,6 +126,12 @@ func (m *Monitor) start(streams Streams) error {
 	}
 	defer heir.Program.Close()
 	m.plans.clone.Heir = heir
+	if m.plans.clone.Terminal, err = streams.restore(); err != nil {
+		return err
+	}
+	if err := streams.fit(stdio.terminal()); err != nil {
+		return err
+	}
 	if err := m.plans.host.Do(); err != nil {
 		return err
 	}
@@ -146,14 +142,14 @@ func (m *Monitor) start(streams Streams) error {
 	if err := m.recordStart(m.proc.Pid); err != nil {
 		return errors.Join(err, m.plans.group.Kill(), m.proc.Release())
 	}
-	m.copy(stdio, streams)
+	m.pumps = startPumps(stdio, streams, m.log)
 	return nil
 }
 
 // The descriptors of an heir.
 const (
-	heirAlive = 3 + iota
-	heirStdout
+	heirAlive  = 3 + iota
+	heirStdout // or the terminal
 	heirStderr
 )
 
@@ -163,14 +159,27 @@ func (m *Monitor) heir(s *stdio) (*step.Heir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
+	files := []*os.File{m.alive, s.ours[1]}
+	if s.ours[2] != nil {
+		files = append(files, s.ours[2])
+	}
 	return &step.Heir{
 		Program: self,
 		Args:    []string{"gocker", "--root", m.store.Root, "--run-root", m.store.RunRoot, "monitor", m.c.ID},
 		// It mostly waits: one thread that runs Go is enough, and smaller. Its
 		// garbage is collected once it has settled.
 		Env:   []string{defaultPath, "GOMAXPROCS=1", "GOGC=off"},
-		Files: []*os.File{heirAlive - 3: m.alive, heirStdout - 3: s.ours[1], heirStderr - 3: s.ours[2]},
+		Files: files,
 	}, nil
+}
+
+// inheritedStreams are those of a container whose monitor this process becomes.
+func (m *Monitor) inheritedStreams(spec *Spec) *stdio {
+	if spec.Process.Terminal {
+		terminal := inherited(heirStdout)
+		return &stdio{ours: [3]*os.File{terminal, terminal, nil}}
+	}
+	return &stdio{ours: [3]*os.File{1: inherited(heirStdout), 2: inherited(heirStderr)}}
 }
 
 // Inherit makes this process, which the keeper has become, the monitor of a
@@ -212,7 +221,7 @@ func (s *Store) Inherit(id string) error {
 			return err
 		}
 	}
-	m.copy(&stdio{ours: [3]*os.File{1: inherited(heirStdout), 2: inherited(heirStderr)}}, Streams{})
+	m.pumps = startPumps(m.inheritedStreams(spec), Streams{}, m.log)
 	exit, err := m.waitAsParent(pid)
 	return errors.Join(err, m.finish(exit))
 }
@@ -264,9 +273,13 @@ func (m *Monitor) Signal(sig syscall.Signal) error {
 
 // Wait waits for the command and for the end of its output, records how it
 // ended, and cleans up after it. With its first process the kernel ends all
-// others of the pid namespace.
+// others of the pid namespace. The error is [ErrDetached] when the client has
+// left, and the container goes on.
 func (m *Monitor) Wait() (*Exit, error) {
-	status, err := m.proc.Wait()
+	status, err := m.pumps.wait(m.proc)
+	if errors.Is(err, ErrDetached) {
+		return nil, errors.Join(err, m.Leave())
+	}
 	if err != nil {
 		// Nobody can tell how it will end, so it ends now.
 		err = errors.Join(err, m.plans.group.Kill())
@@ -276,10 +289,13 @@ func (m *Monitor) Wait() (*Exit, error) {
 	return exit, errors.Join(err, ended, m.finish(exit), m.proc.Release())
 }
 
+// Resize tells the container's terminal its size.
+func (m *Monitor) Resize(size Size) error { return m.pumps.resize(size) }
+
 // Leave lets the container go on without this process: the heir goes on where
 // this one has stopped reading.
 func (m *Monitor) Leave() error {
-	m.stopCopying()
+	m.pumps.stop()
 	return errors.Join(m.proc.Bequeath(), m.alive.Close())
 }
 
@@ -313,7 +329,7 @@ func (m *Monitor) ended(status unix.WaitStatus) (*Exit, error) {
 			return &Exit{Code: 255}, err
 		}
 	}
-	m.pump.Wait()
+	m.pumps.drain()
 	exit := &Exit{Code: status.ExitStatus()}
 	if status.Signaled() {
 		exit.Code = 128 + int(status.Signal())

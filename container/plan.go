@@ -122,12 +122,15 @@ func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
 		root,
 		pivotSteps(spec, h),
 		mounts,
-		{Why: "Device nodes: the few that every program may expect, nothing of the host's disks.", Man: "mknod(2)", Steps: deviceSteps(spec)},
+		{Why: "Device nodes: the few that every program may expect, nothing of the host's disks.", Man: "mknod(2)", Steps: p.deviceSteps(spec)},
 		{Why: "A new network namespace has a loopback interface and no other. Set it up.", Man: "network_namespaces(7)", Steps: p.loopbackSteps()},
 		{Why: "Kernel parameters of the container's own namespaces.", Man: "proc(5)", Steps: sysctlSteps(spec)},
 		{Why: "Hide what tells about the host, and make read-only what would change it: /proc and /sys are the host's kernel.", Man: "proc(5)", Steps: maskSteps(spec)},
 		{Why: "The working directory and what the process inherits.", Man: "umask(2), setrlimit(2)", Steps: p.processSteps(spec)},
-		{Why: "Last, give up power, in an order in which each step can still be done; then become the command. (A seccomp filter will go right before the exec.)", Man: "capabilities(7), credentials(7)", Steps: execSteps(spec, h.caps)},
+		{Why: "Last, give up power, in an order in which each step can still be done; then become the command. (A seccomp filter will go right before the exec.)", Man: "capabilities(7), credentials(7)", Steps: execSteps(spec, h.caps, p.hasTerminal(spec))},
+	}
+	if spec.Process.Terminal && p.stdio == nil {
+		p.inside[len(p.inside)-1].Why += whyNoTerminal
 	}
 	p.inside = withoutEmpty(p.inside)
 	return p, nil
@@ -254,9 +257,12 @@ func (p *plans) mountSteps(spec *Spec, group *cgroup.Group) (step.Group, error) 
 			}
 			g.Steps = append(g.Steps, steps...)
 		default:
-			g.Steps = append(g.Steps,
-				step.MkdirAll{Path: m.Destination},
-				step.Mount{Source: m.Source, Target: m.Destination, Type: m.Type, Flags: flags, Data: data})
+			var mount step.Step = step.Mount{Source: m.Source, Target: m.Destination, Type: m.Type, Flags: flags, Data: data}
+			if m.Type == "devpts" && p.stdio != nil && p.stdio.pts != nil {
+				mount = step.Prepared{FD: len(p.clone.Files), Mount: mount.(step.Mount)}
+				p.clone.Files = append(p.clone.Files, p.stdio.pts)
+			}
+			g.Steps = append(g.Steps, step.MkdirAll{Path: m.Destination}, mount)
 		}
 	}
 	return g, nil

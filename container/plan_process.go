@@ -14,7 +14,7 @@ import (
 
 // deviceSteps fills /dev, a fresh tmpfs. A directory of the host in its place
 // stays as it is.
-func deviceSteps(spec *Spec) []step.Step {
+func (p *plans) deviceSteps(spec *Spec) []step.Step {
 	bound := func(m specs.Mount) bool { return m.Destination == "/dev" && m.Type == "bind" }
 	if slices.ContainsFunc(spec.Mounts, bound) {
 		return nil
@@ -35,6 +35,11 @@ func deviceSteps(spec *Spec) []step.Step {
 		if d.UID != nil && d.GID != nil && (*d.UID != 0 || *d.GID != 0) {
 			steps = append(steps, step.Chown{Path: d.Path, UID: *d.UID, GID: *d.GID})
 		}
+	}
+	if p.hasTerminal(spec) {
+		steps = append(steps,
+			step.Touch{Path: "/dev/console"},
+			step.Mount{Source: "/dev/pts/0", Target: "/dev/console", Flags: unix.MS_BIND})
 	}
 	for _, l := range deviceLinks {
 		steps = append(steps, step.Symlink{Target: l.target, Path: l.path})
@@ -93,7 +98,18 @@ func (p *plans) processSteps(spec *Spec) []step.Step {
 	if spec.Root.Readonly {
 		steps = append(steps, step.Mount{Target: "/", Flags: unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY})
 	}
-	steps = append(steps, step.Chdir{Path: proc.Cwd})
+	return append(steps, inheritSteps(proc)...)
+}
+
+// hasTerminal reports whether the command gets a terminal. In a printed plan it
+// does not: sh can't open one in a devpts that it can't reach.
+func (p *plans) hasTerminal(spec *Spec) bool { return p.stdio != nil && spec.Process.Terminal }
+
+const whyNoTerminal = " With -t gocker opens a terminal in the container's /dev/pts before that is mounted, as the command's streams and controlling terminal, and binds it on /dev/console. Sh has no word for that: here the command has the script's own streams."
+
+// inheritSteps sets what a command inherits.
+func inheritSteps(proc *SpecProcess) []step.Step {
+	steps := []step.Step{step.Chdir{Path: proc.Cwd}}
 	for _, r := range rlimitsOf(proc) {
 		steps = append(steps, r)
 	}
@@ -124,9 +140,9 @@ func rlimitsOf(proc *SpecProcess) []step.Rlimit {
 // execSteps is the end of the inside plan. The bounding set goes first, which
 // needs CAP_SETPCAP; then the user, which needs CAP_SETUID and CAP_SETGID; then
 // the capabilities themselves.
-func execSteps(spec *Spec, have step.CapSet) []step.Step {
+func execSteps(spec *Spec, have step.CapSet, terminal bool) []step.Step {
 	proc := spec.Process
-	steps := []step.Step{step.Setsid{}}
+	steps := []step.Step{step.Setsid{Terminal: terminal}}
 	bounding, permitted := capSet(proc.Capabilities.Bounding), capSet(proc.Capabilities.Permitted)
 	if have&^bounding != 0 {
 		steps = append(steps, step.DropBounding{Drop: have &^ bounding})

@@ -5,14 +5,43 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
+
+	"gocker/container/step"
 
 	"golang.org/x/sys/unix"
 )
 
-// stdio are the pipes between the monitor and the command.
+// Streams are the client's ends of the command's streams; nil leaves one out.
+// Without In the command's standard input is empty.
+type Streams struct {
+	// In is read until its end. When it returns [ErrDetached] the client wants
+	// to leave.
+	In       io.Reader
+	Out, Err io.Writer
+	// Terminal is the client's, of a command with one of its own. It gets the
+	// mode back that it has now when this process ends in whatever way.
+	Terminal *os.File
+}
+
+// ErrDetached says that the client has left a command that goes on.
+var ErrDetached = errors.New("detached")
+
+// stdio are the ends of the streams between a process and a command: pipes, or
+// a terminal.
 type stdio struct {
 	ours, theirs [3]*os.File
+	// pts is the devpts of a new container, a mount that is nowhere yet.
+	pts *os.File
+}
+
+// makeStreams makes the streams of a new container.
+func makeStreams(spec *Spec, input bool) (*stdio, error) {
+	if spec.Process.Terminal {
+		return makeTerminal(spec)
+	}
+	return makePipes(spec, input)
 }
 
 // makePipes makes the command's three streams. They belong to the user as whom it
@@ -28,17 +57,18 @@ func makePipes(spec *Spec, input bool) (*stdio, error) {
 	for i := 1; i <= 2 && err == nil; i++ {
 		s.ours[i], s.theirs[i], err = pipe(readEnd)
 	}
-	if err != nil {
-		s.closeTheirs()
-		return nil, err
-	}
 	uid := int(spec.Process.User.UID)
 	for i, f := range s.theirs {
-		if uid != 0 && s.ours[i] != nil {
-			if err := unix.Fchown(int(f.Fd()), uid, -1); err != nil {
-				return nil, fmt.Errorf("give the streams to user %d: %w", uid, err)
+		if err == nil && uid != 0 && s.ours[i] != nil {
+			if err = unix.Fchown(int(f.Fd()), uid, -1); err != nil {
+				err = fmt.Errorf("give the streams to user %d: %w", uid, err)
 			}
 		}
+	}
+	if err != nil {
+		s.closeTheirs()
+		s.closeOurs()
+		return nil, err
 	}
 	return s, nil
 }
@@ -61,47 +91,89 @@ func pipe(ourEnd int) (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(fds[ourEnd]), "pipe"), os.NewFile(uintptr(fds[1-ourEnd]), "pipe"), nil
 }
 
-func (s *stdio) closeTheirs() {
-	for _, f := range s.theirs {
+func (s *stdio) closeTheirs() { closeAll(append(s.theirs[:], s.pts)) }
+func (s *stdio) closeOurs()   { closeAll(s.ours[:]) }
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
 		if f != nil {
 			f.Close()
 		}
 	}
 }
 
-// copy starts what moves the streams.
-func (m *Monitor) copy(s *stdio, client Streams) {
-	if client.In != nil {
-		go func() {
-			_, _ = io.Copy(s.ours[0], client.In) // ends when either side closes
-			s.ours[0].Close()
-		}()
+// terminal is our side of the command's terminal, nil when it has none.
+func (s *stdio) terminal() *os.File {
+	if s.ours[0] != nil && s.ours[0] == s.ours[1] {
+		return s.ours[0]
 	}
-	m.outs = s.ours[1:]
-	m.pump.Add(2)
-	go m.copyOut(s.ours[1], client.Out, &logStream{log: m.log, name: "stdout"})
-	go m.copyOut(s.ours[2], client.Err, &logStream{log: m.log, name: "stderr"})
+	return nil
 }
 
-// stopCopying returns when all that was read has been passed on, and no more is
+// pumps move what is read on one side to the other.
+type pumps struct {
+	out      sync.WaitGroup
+	outs     []*os.File // what is read
+	terminal *os.File
+	detached chan struct{} // nil when the client can't leave
+}
+
+// startPumps moves the streams, and logs what the command prints.
+func startPumps(s *stdio, client Streams, log *logFile) *pumps {
+	p := &pumps{terminal: s.terminal()}
+	if client.In != nil {
+		p.detached = make(chan struct{})
+		go p.copyIn(s.ours[0], client.In)
+	}
+	p.add(s.ours[1], client.Out, log.stream("stdout"))
+	p.add(s.ours[2], client.Err, log.stream("stderr"))
+	return p
+}
+
+// add starts to copy a stream, if there is one.
+func (p *pumps) add(from *os.File, client io.Writer, log *logStream) {
+	if from != nil {
+		p.outs = append(p.outs, from)
+		p.out.Add(1)
+		go p.copyOut(from, client, log)
+	}
+}
+
+// copyIn ends when either side closes. A terminal stays open: it is for both
+// ways.
+func (p *pumps) copyIn(to *os.File, client io.Reader) {
+	_, err := io.Copy(to, client)
+	if errors.Is(err, ErrDetached) {
+		close(p.detached)
+		return
+	}
+	if to != p.terminal {
+		to.Close()
+	}
+}
+
+// stop returns when all that was read has been passed on, and no more is
 // going to be read.
-func (m *Monitor) stopCopying() {
-	for _, f := range m.outs {
+func (p *pumps) stop() {
+	for _, f := range p.outs {
 		_ = f.SetReadDeadline(time.Unix(1, 0)) // unless it has come to its end
 	}
-	m.pump.Wait()
+	p.drain()
 }
 
 // copyOut logs a stream and passes it on for as long as the client takes it. A
-// client that reads slowly slows the command; nothing is lost.
-func (m *Monitor) copyOut(from *os.File, client io.Writer, log *logStream) {
-	defer m.pump.Done()
+// client that reads slowly slows the command; nothing is lost. The end of a
+// terminal is an error, EIO.
+func (p *pumps) copyOut(from *os.File, client io.Writer, log *logStream) {
+	defer p.out.Done()
 	defer from.Close()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
-			_ = log.write(buf[:n]) // a full disk must not end the command
+			if log != nil {
+				_ = log.write(buf[:n]) // a full disk must not end the command
+			}
 			if client != nil {
 				if _, err := client.Write(buf[:n]); err != nil {
 					client = nil
@@ -109,8 +181,35 @@ func (m *Monitor) copyOut(from *os.File, client io.Writer, log *logStream) {
 			}
 		}
 		if err != nil {
-			_ = log.close()
+			if log != nil {
+				_ = log.close()
+			}
 			return
 		}
 	}
 }
+
+// wait waits for a process, or for the client to leave it.
+func (p *pumps) wait(proc *step.Process) (unix.WaitStatus, error) {
+	if p.detached == nil {
+		return proc.Wait()
+	}
+	type end struct {
+		status unix.WaitStatus
+		err    error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		status, err := proc.Wait()
+		ended <- end{status, err}
+	}()
+	select {
+	case e := <-ended:
+		return e.status, e.err
+	case <-p.detached:
+		return 0, ErrDetached
+	}
+}
+
+// drain waits for the last of the output.
+func (p *pumps) drain() { p.out.Wait() }

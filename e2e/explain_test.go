@@ -70,10 +70,12 @@ var explained = []struct {
 
 // notExplained are the flags of run that have no case, and why.
 var notExplained = map[string]string{
-	"explain":  "what is tested",
-	"help":     "makes no container",
-	"root":     "of all commands; the tests set it by GOCKER_ROOT",
-	"run-root": "of all commands; the tests set it by GOCKER_RUN_ROOT",
+	"detach-keys": "the client's, not the container's",
+	"explain":     "what is tested",
+	"help":        "makes no container",
+	"tty":         "the script says what it can't do; TestAScriptSaysWhatItCantDo",
+	"root":        "of all commands; the tests set it by GOCKER_ROOT",
+	"run-root":    "of all commands; the tests set it by GOCKER_RUN_ROOT",
 }
 
 func TestEachFlagOfRunIsExplained(t *testing.T) {
@@ -107,6 +109,17 @@ func TestEachFlagOfRunIsExplained(t *testing.T) {
 	}
 	if seen < 30 {
 		t.Errorf("cobra lists %d flags only:\n%s", seen, out)
+	}
+}
+
+func TestAScriptSaysWhatItCantDo(t *testing.T) {
+	e := newExplainer(t)
+	script, err := e.command(exec.Command("sh", "-c", `exec "$GOCKER" run -t --explain $IMAGE`)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.ReplaceAll(string(script), "\n# ", " "); !strings.Contains(text, "With -t gocker opens a terminal") || strings.Contains(text, "--ctty") {
+		t.Errorf("the script of -t:\n%s", script)
 	}
 }
 

@@ -28,7 +28,7 @@ type createFlags struct {
 	cpus, shmSize, stopSignal       string
 	stopTimeout                     int
 	cpuShares, pidsLimit            int64
-	rm, interactive, readOnly       bool
+	rm, interactive, tty, readOnly  bool
 	privileged, quiet               bool
 }
 
@@ -66,6 +66,7 @@ func (f *createFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.stopTimeout, "stop-timeout", 0, "Timeout (in seconds) to stop a container")
 	flags.BoolVar(&f.rm, "rm", false, "Automatically remove the container and its anonymous volumes when it exits")
 	flags.BoolVarP(&f.interactive, "interactive", "i", false, "Keep STDIN open even if not attached")
+	flags.BoolVarP(&f.tty, "tty", "t", false, "Allocate a pseudo-TTY")
 	flags.BoolVar(&f.readOnly, "read-only", false, "Mount the container's root filesystem as read only")
 	flags.BoolVar(&f.privileged, "privileged", false, "Give extended privileges to this container")
 	flags.StringSliceVar(&f.without, "without", nil, "UNSAFE: leave out one of the container's walls, to see what it is for: "+wallList())
@@ -110,7 +111,7 @@ func (f *createFlags) options(flags *pflag.FlagSet, args []string) (container.Op
 	}
 	o.Config = container.Config{
 		Hostname: f.hostname, User: f.user, WorkingDir: f.workdir,
-		OpenStdin: f.interactive, Env: env, Cmd: command, Labels: labels,
+		OpenStdin: f.interactive, Tty: f.tty, Env: env, Cmd: command, Labels: labels,
 		StopSignal: f.stopSignal,
 	}
 	if flags.Changed("stop-timeout") {

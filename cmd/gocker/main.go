@@ -95,6 +95,7 @@ var verbs = []struct {
 	{"create", newCreateCommand},
 	{"diff", newDiffCommand},
 	{"explain", newExplainCommand},
+	{"exec", newExecCommand},
 	{"image", newImageCommand},
 	{"images", newImagesCommand},
 	{"info", newInfoCommand},

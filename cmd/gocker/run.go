@@ -22,6 +22,7 @@ import (
 type runFlags struct {
 	create  createFlags
 	detach  bool
+	keys    string
 	explain explanation
 }
 
@@ -52,6 +53,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.SetInterspersed(false)
 	f.create.register(flags)
 	flags.BoolVarP(&f.detach, "detach", "d", false, "Run container in background and print container ID")
+	flags.StringVar(&f.keys, "detach-keys", defaultDetachKeys, "Override the key sequence for detaching a container")
 	flags.Bool("help", false, "Print usage") // -h is the host name, as in docker
 	f.explain.register(flags)
 }
@@ -75,39 +77,66 @@ func (c *cli) runContainer(ctx context.Context, f *runFlags, cmd *cobra.Command,
 	if err != nil {
 		return 125, err
 	}
+	cl := new(client)
+	if !f.detach {
+		var code int
+		if cl, code, err = c.newClient(opts.Config.Tty, opts.Config.AttachStdin, f.keys); err != nil {
+			return code, err
+		}
+	}
 	ctr, err := c.createContainer(ctx, store, &f.create, opts, args)
 	if err != nil {
 		return 125, err
 	}
-	var streams container.Streams
-	if !f.detach {
-		streams.Out, streams.Err = c.out, c.err
-		if opts.Config.AttachStdin {
-			streams.In = c.in
-		}
-	}
-	var signals chan os.Signal
-	if !f.detach {
-		signals = catchSignals()
-	}
-	monitor, err := store.Start(ctr, streams)
-	var failed *container.StartError
-	if errors.As(err, &failed) {
-		return failed.Code, withHint(err)
-	}
-	if err != nil {
-		return 125, err
-	}
 	if f.detach {
-		fmt.Fprintln(c.out, ctr.ID)
-		return 0, monitor.Leave()
+		return c.background(store, ctr)
+	}
+	return c.foreground(store, ctr, cl)
+}
+
+// background starts a container that goes on by itself. The code is that of the
+// error.
+func (c *cli) background(store *container.Store, ctr *container.Container) (code int, err error) {
+	monitor, err := store.Start(ctr, container.Streams{})
+	if err != nil {
+		return startFailure(err), withHint(err)
+	}
+	fmt.Fprintln(c.out, ctr.ID)
+	return 0, monitor.Leave()
+}
+
+// foreground starts a container, waits for it, and returns its exit code, or
+// that of the error.
+func (c *cli) foreground(store *container.Store, ctr *container.Container, cl *client) (code int, err error) {
+	signals := catchSignals()
+	monitor, err := store.Start(ctr, cl.streams)
+	if err != nil {
+		return startFailure(err), withHint(err)
+	}
+	restore, err := cl.raw(monitor.Resize)
+	if err != nil {
+		return 125, errors.Join(err, monitor.Leave())
 	}
 	go proxySignals(signals, monitor)
 	exit, err := monitor.Wait()
+	restore()
+	if errors.Is(err, container.ErrDetached) {
+		fmt.Fprintln(c.out, "read escape sequence")
+		return 0, nil
+	}
 	if err != nil {
 		return 125, err
 	}
 	return exit.Code, nil
+}
+
+// startFailure is the exit code for a container that did not start.
+func startFailure(err error) int {
+	var failed *container.StartError
+	if errors.As(err, &failed) {
+		return failed.Code
+	}
+	return 125
 }
 
 func withHint(err error) error {

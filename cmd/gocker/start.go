@@ -13,6 +13,7 @@ import (
 // startFlags are those of start.
 type startFlags struct {
 	attach, interactive bool
+	keys                string
 	explain             explanation
 }
 
@@ -40,6 +41,7 @@ func newStartCommand(c *cli) *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&f.attach, "attach", "a", false, "Attach STDOUT/STDERR and forward signals")
 	cmd.Flags().BoolVarP(&f.interactive, "interactive", "i", false, "Attach container's STDIN")
+	cmd.Flags().StringVar(&f.keys, "detach-keys", defaultDetachKeys, "Override the key sequence for detaching a container")
 	f.explain.register(cmd.Flags())
 	return cmd
 }
@@ -76,25 +78,19 @@ func (c *cli) startAttached(store *container.Store, name string, f startFlags) e
 	if err != nil {
 		return err
 	}
-	streams := container.Streams{Out: c.out, Err: c.err}
-	if f.interactive && ctr.Config.OpenStdin {
-		streams.In = c.in
+	cl, _, err := c.newClient(ctr.Config.Tty, f.interactive && ctr.Config.OpenStdin, f.keys)
+	if err != nil {
+		return err
 	}
-	signals := catchSignals()
-	monitor, err := store.Start(ctr, streams)
+	code, err := c.foreground(store, ctr, cl)
 	if errors.Is(err, container.ErrRunning) {
 		return fmt.Errorf("cannot attach to container %q: %w", name, err)
 	}
 	if err != nil {
-		return withHint(err)
-	}
-	go proxySignals(signals, monitor)
-	exit, err := monitor.Wait()
-	if err != nil {
 		return err
 	}
-	if exit.Code != 0 {
-		return &exitError{code: exit.Code}
+	if code != 0 {
+		return &exitError{code: code}
 	}
 	return nil
 }
