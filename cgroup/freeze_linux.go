@@ -48,13 +48,13 @@ func (g *Group) Freeze() error {
 	if err == nil {
 		err = f.await()
 	}
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return errors.Join(fmt.Errorf("freeze control group %s: %w", g.path, err), g.Thaw())
+	switch {
+	case err == nil:
+		return nil
+	case ignoreGone(err) == nil:
+		return fs.ErrNotExist
 	}
-	return nil
+	return errors.Join(fmt.Errorf("freeze control group %s: %w", g.path, err), g.Thaw())
 }
 
 // Thaw lets the processes of a frozen group go on. It is safe to repeat; a group
@@ -64,7 +64,7 @@ func (g *Group) Thaw() error {
 	if !ok {
 		return nil
 	}
-	if err := write(f.file, f.run); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := write(f.file, f.run); ignoreGone(err) != nil {
 		return fmt.Errorf("thaw control group %s: %w", g.path, err)
 	}
 	return nil
