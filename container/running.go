@@ -223,5 +223,8 @@ func takeBack(f *os.File) error {
 	if lockErr != nil {
 		return errors.Join(err, lockErr)
 	}
-	return errors.Join(err, os.Remove(f.Name()), last.Close())
+	if rerr := os.Remove(f.Name()); !errors.Is(rerr, fs.ErrNotExist) { // another's, who was as fast
+		err = errors.Join(err, rerr)
+	}
+	return errors.Join(err, last.Close())
 }
