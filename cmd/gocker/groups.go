@@ -47,6 +47,7 @@ func newContainerCommand(c *cli) *cobra.Command {
 	return c.newGroup("container", "Manage containers", []member{
 		{name: "create", short: "create", new: newCreateCommand},
 		{name: "diff", short: "diff", new: newDiffCommand},
+		{name: "exec", short: "exec", new: newExecCommand},
 		{name: "inspect", short: "inspect", new: func(c *cli) *cobra.Command { return newInspectOf(c, "container") }},
 		{name: "kill", short: "kill", new: newKillCommand},
 		{name: "ls", aliases: []string{"ps", "list"}, short: "ps", new: newPsCommand},
