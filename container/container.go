@@ -102,6 +102,7 @@ type HostConfig struct {
 	MaskedPaths       []string
 	ReadonlyPaths     []string
 	ContainerIDFile   string
+	LogConfig         LogConfig
 	// Without are the walls that are left out, from [ParseWithout]. It is
 	// gocker's own.
 	Without []string `json:",omitempty"`
@@ -187,9 +188,6 @@ type Container struct {
 
 // ShortID is the id's first 12 digits, which docker shows.
 func (c *Container) ShortID() string { return c.ID[:12] }
-
-// LogPath is the json-file log.
-func (c *Container) LogPath() string { return filepath.Join(c.dir, c.ID+"-json.log") }
 
 // recordPath is the file that makes the directory a container.
 func (c *Container) recordPath() string { return filepath.Join(c.dir, "record.json") }

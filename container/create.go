@@ -107,6 +107,10 @@ func (c *Container) complete() (warnings []string, err error) {
 			}
 		}
 	}
+	h.LogConfig.Type = h.LogConfig.name()
+	if h.LogConfig.Config == nil {
+		h.LogConfig.Config = map[string]string{}
+	}
 	if h.ShmSize == 0 {
 		h.ShmSize = 64 << 20
 	}

@@ -2,9 +2,6 @@ package container
 
 import (
 	"bytes"
-	"fmt"
-	"os"
-	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -13,28 +10,15 @@ import (
 // output that is longer than 16 KiB takes several; only the last ends in a
 // newline.
 type LogEntry struct {
-	Log    string    `json:"log"`
-	Stream string    `json:"stream"`
-	Time   time.Time `json:"time"`
+	Log    string            `json:"log"`
+	Stream string            `json:"stream"` // "stdout" or "stderr"
+	Attrs  map[string]string `json:"attrs,omitempty"`
+	Time   time.Time         `json:"time"`
 }
 
 const logLine = 16 << 10
 
-// logFile appends to a log; its streams may be written at the same time.
-type logFile struct {
-	mu sync.Mutex
-	f  *os.File
-}
-
-func openLog(path string) (*logFile, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
-	if err != nil {
-		return nil, fmt.Errorf("open the log: %w", err)
-	}
-	return &logFile{f: f}, nil
-}
-
-// stream is one of the log's streams, nil without a log.
+// stream is one of the log's streams, nil of a log that keeps nothing.
 func (l *logFile) stream(name string) *logStream {
 	if l == nil {
 		return nil
@@ -96,7 +80,8 @@ func (s *logStream) encode(n int, now time.Time) {
 	s.out = appendEscaped(s.out, s.part[:n])
 	s.out = append(s.out, `","stream":"`...)
 	s.out = append(s.out, s.name...)
-	s.out = append(s.out, `","time":"`...)
+	s.out = append(append(s.out, '"'), s.log.attrs...)
+	s.out = append(s.out, `,"time":"`...)
 	s.out = now.AppendFormat(s.out, time.RFC3339Nano)
 	s.out = append(s.out, "\"}\n"...)
 	s.part = append(s.part[:0], s.part[n:]...)
@@ -153,16 +138,4 @@ func appendEscaped(out, text []byte) []byte {
 		i += size
 	}
 	return append(out, text[done:]...)
-}
-
-func (l *logFile) append(b []byte) error {
-	if len(b) == 0 {
-		return nil
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if _, err := l.f.Write(b); err != nil {
-		return fmt.Errorf("write the log: %w", err)
-	}
-	return nil
 }

@@ -145,8 +145,8 @@ func TestStreamsThatWriteAtOnceAreWholeInTheLog(t *testing.T) {
 func newLog(t *testing.T) (*logFile, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "log")
-	log, err := openLog(path)
-	if err != nil {
+	log := new(logFile)
+	if err := log.open(path); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.f.Close() })

@@ -108,7 +108,7 @@ func (m *Monitor) start(streams Streams) error {
 	if err != nil {
 		return err
 	}
-	if m.log, err = openLog(m.c.LogPath()); err != nil {
+	if m.log, err = m.c.openLog(); err != nil {
 		return err
 	}
 	stdio, err := makeStreams(spec, streams.In != nil)
@@ -212,7 +212,7 @@ func (s *Store) Inherit(id string) error {
 		return err
 	}
 	m.plans = &plans{group: group, host: m.c.hostPlan(spec, group), clone: step.Clone{Flags: newNamespaces(spec)}}
-	if m.log, err = openLog(m.c.LogPath()); err != nil {
+	if m.log, err = m.c.openLog(); err != nil {
 		return err
 	}
 	if start, err := startTime(pid); err != nil || start != m.c.State.StartTime {

@@ -66,6 +66,9 @@ func (o *Options) validate() error {
 	case len(o.Config.Hostname) > 64:
 		return fmt.Errorf("invalid hostname %q: longer than 64 bytes", o.Config.Hostname)
 	}
+	if _, err := h.LogConfig.limits(); err != nil {
+		return err
+	}
 	seen := map[string]bool{}
 	for _, m := range h.Mounts {
 		target := path.Clean(m.Target)

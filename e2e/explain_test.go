@@ -38,7 +38,7 @@ var explained = []struct {
 	vm bool
 }{
 	{name: "one static binary and nothing else", args: "--network none $IMAGE"},
-	{name: "an image of several layers", args: "--name printed --label a=b --pull never --platform linux/amd64 --quiet --cidfile $DIR/cid $BUSYBOX"},
+	{name: "an image of several layers", args: "--name printed --label a=b --pull never --platform linux/amd64 --quiet --log-driver local --log-opt max-file=3 --cidfile $DIR/cid $BUSYBOX"},
 	{name: "limits", args: "-m 64m --memory-swap 96m --memory-reservation 32m --cpus 0.5 --cpu-shares 512 --cpuset-cpus 0 --pids-limit 12 $IMAGE", vm: true},
 	{name: "one process", args: "--rm --pids-limit 1 --entrypoint /bin/sh $BUSYBOX -c 'read -r line; exit 7'", code: 7, vm: true},
 	{name: "little memory", args: "--rm -m 8m --entrypoint /bin/sh $BUSYBOX -c 'exec cat /proc/self/limits'"},

@@ -21,9 +21,10 @@ type createFlags struct {
 	name, hostname, user, workdir   string
 	entrypoint, network, rootfs     string
 	pull, platform, cidfile, cpuset string
+	logDriver                       string
 	env, envFile, volume, tmpfs     []string
 	mount, label, capAdd, capDrop   []string
-	ulimit, without                 []string
+	ulimit, without, logOpt         []string
 	memory, memorySwap, reservation string
 	cpus, shmSize, stopSignal       string
 	stopTimeout                     int
@@ -64,6 +65,8 @@ func (f *createFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.shmSize, "shm-size", "", "Size of /dev/shm")
 	flags.StringVar(&f.stopSignal, "stop-signal", "", "Signal to stop the container")
 	flags.IntVar(&f.stopTimeout, "stop-timeout", 0, "Timeout (in seconds) to stop a container")
+	flags.StringVar(&f.logDriver, "log-driver", "", "Logging driver for the container: json-file, local or none")
+	flags.StringArrayVar(&f.logOpt, "log-opt", nil, "Log driver options")
 	flags.BoolVar(&f.rm, "rm", false, "Automatically remove the container and its anonymous volumes when it exits")
 	flags.BoolVarP(&f.interactive, "interactive", "i", false, "Keep STDIN open even if not attached")
 	flags.BoolVarP(&f.tty, "tty", "t", false, "Allocate a pseudo-TTY")
@@ -104,14 +107,9 @@ func (f *createFlags) options(flags *pflag.FlagSet, args []string) (container.Op
 	if err != nil {
 		return o, err
 	}
-	labels := map[string]string{}
-	for _, l := range f.label {
-		key, value, _ := strings.Cut(l, "=")
-		labels[key] = value
-	}
 	o.Config = container.Config{
 		Hostname: f.hostname, User: f.user, WorkingDir: f.workdir,
-		OpenStdin: f.interactive, Tty: f.tty, Env: env, Cmd: command, Labels: labels,
+		OpenStdin: f.interactive, Tty: f.tty, Env: env, Cmd: command, Labels: keyValues(f.label),
 		StopSignal: f.stopSignal,
 	}
 	if flags.Changed("stop-timeout") {
@@ -121,6 +119,7 @@ func (f *createFlags) options(flags *pflag.FlagSet, args []string) (container.Op
 		NetworkMode: f.network, AutoRemove: f.rm, Privileged: f.privileged, ReadonlyRootfs: f.readOnly,
 		CapAdd: f.capAdd, CapDrop: f.capDrop, CpuShares: f.cpuShares, CpusetCpus: f.cpuset,
 		PidsLimit: f.pidsLimit, ContainerIDFile: f.cidfile, Binds: f.volume,
+		LogConfig: container.LogConfig{Type: f.logDriver, Config: keyValues(f.logOpt)},
 	}
 	if o.HostConfig.Without, err = container.ParseWithout(f.without); err != nil {
 		return o, err
@@ -129,6 +128,16 @@ func (f *createFlags) options(flags *pflag.FlagSet, args []string) (container.Op
 		o.HostConfig.NetworkMode = "host"
 	}
 	return o, errors.Join(f.sizes(&o.HostConfig), f.mounts(&o.HostConfig), f.ulimits(&o.HostConfig))
+}
+
+// keyValues makes a map of KEY=VALUE or KEY.
+func keyValues(list []string) map[string]string {
+	m := map[string]string{}
+	for _, l := range list {
+		key, value, _ := strings.Cut(l, "=")
+		m[key] = value
+	}
+	return m
 }
 
 func wallList() string {

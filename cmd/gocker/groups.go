@@ -50,6 +50,7 @@ func newContainerCommand(c *cli) *cobra.Command {
 		{name: "exec", short: "exec", new: newExecCommand},
 		{name: "inspect", short: "inspect", new: func(c *cli) *cobra.Command { return newInspectOf(c, "container") }},
 		{name: "kill", short: "kill", new: newKillCommand},
+		{name: "logs", short: "logs", new: newLogsCommand},
 		{name: "ls", aliases: []string{"ps", "list"}, short: "ps", new: newPsCommand},
 		{name: "pause", short: "pause", new: newPauseCommand},
 		{name: "prune", new: newContainerPruneCommand},

@@ -103,6 +103,7 @@ var verbs = []struct {
 	{"kill", newKillCommand},
 	{"lab", newLabCommand},
 	{"lab-tool", newLabToolCommand},
+	{"logs", newLogsCommand},
 	{"pause", newPauseCommand},
 	{"ps", newPsCommand},
 	{"pull", newPullCommand},

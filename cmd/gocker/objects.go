@@ -64,8 +64,7 @@ type stateObject struct {
 // hostConfigObject is a container's HostConfig with its mounts in docker's form.
 type hostConfigObject struct {
 	container.HostConfig
-	Mounts    []mountObject `json:",omitempty"`
-	LogConfig logObject
+	Mounts []mountObject `json:",omitempty"`
 }
 
 type mountObject struct {
@@ -78,11 +77,6 @@ type mountObject struct {
 
 type bindOptions struct {
 	Propagation string `json:",omitempty"`
-}
-
-type logObject struct {
-	Type   string
-	Config map[string]string
 }
 
 // driverObject says how a root is put together: directories of an overlay.
@@ -123,7 +117,6 @@ func describeContainer(ctr *container.Container, size bool) (*containerObject, e
 		HostConfig: hostConfigObject{
 			HostConfig: ctr.HostConfig,
 			Mounts:     describeMounts(&ctr.HostConfig),
-			LogConfig:  logObject{Type: "json-file", Config: map[string]string{}},
 		},
 		GraphDriver: describeRoot(ctr),
 		Mounts:      append([]container.MountPoint{}, ctr.Mounts...),
