@@ -36,7 +36,7 @@ func etcLinks(stack layers.Stack) map[string]bool {
 // isLink reports whether a path in a directory is a symbolic link. It goes
 // through no other.
 func isLink(dir int, path string) bool {
-	fd, err := unix.Openat2(dir, path, &unix.OpenHow{
+	fd, err := layers.Openat2(dir, path, &unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
 	})

@@ -246,7 +246,7 @@ func (c *Container) openTerminal(spec *Spec) (*stdio, error) {
 		return nil, c.notRunning()
 	}
 	defer unix.Close(root)
-	pts, err := unix.Openat2(root, "dev/pts", &unix.OpenHow{
+	pts, err := layers.Openat2(root, "dev/pts", &unix.OpenHow{
 		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 	})
 	if err != nil {

@@ -31,6 +31,73 @@ func (s *Store) ExplainRun(o Options) (*step.Script, error) {
 	return c.runScript(p)
 }
 
+// ExplainCreate returns what creating a container as o says would do.
+func (s *Store) ExplainCreate(o Options) (*step.Script, error) {
+	c, _, _, err := s.prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	files, err := c.files()
+	if err != nil {
+		return nil, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	return &step.Script{
+		Title:  "What 'gocker create' does for this container, step by step. Run by root, the lines make the same files, of which gocker knows nothing: what is left out is its record, its state and its config.json.",
+		Gocker: program,
+		Host:   files,
+	}, nil
+}
+
+// ExplainExec returns what executing a command in a running container would do.
+func (s *Store) ExplainExec(c *Container, o ExecOptions) (*step.Script, error) {
+	into, err := c.open()
+	if err != nil {
+		return nil, err
+	}
+	defer into.Close()
+	spec, err := c.Spec()
+	if err != nil {
+		return nil, err
+	}
+	if spec, err = c.execSpec(spec, &o); err != nil {
+		return nil, err
+	}
+	terminal := spec.Process.Terminal
+	spec.Process.Terminal = false
+	p, err := c.execPlans(spec, into)
+	if err != nil {
+		return nil, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	join := p.group.Join()
+	if dir := p.group.V2Dir(); dir != "" {
+		join = append(join, step.Write{Path: filepath.Join(dir, "cgroup.procs"), Data: "0"})
+	}
+	// The rest of the plan, after the groups that the shell has entered.
+	inside := step.Plan{{Steps: p.inside.Steps()[len(p.group.Join()):]}}
+	why := "Enter the container's namespaces, give up power, and become the command: all by one process, because the namespaces hold no tools."
+	if terminal {
+		why += whyNoTerminal
+	}
+	return &step.Script{
+		Title:  "What 'gocker exec' does in this container, step by step. Gocker makes the requests to the kernel itself; the lines have the same effect. Run by root, with util-linux and gocker, they execute the same command.",
+		Gocker: program,
+		Host: step.Plan{
+			{Why: "Enter the container's control groups, so that the command is counted and limited with the others.", Man: "cgroups(7)", Steps: join},
+			{Why: why, Man: "setns(2), capabilities(7), credentials(7)", Steps: []step.Step{becomeInside{
+				PID: c.State.Pid, Namespace: p.clone.Into != nil, Gocker: program, Plan: inside,
+			}}},
+		},
+	}, nil
+}
+
 // runScript is a container from its creation to its end.
 func (c *Container) runScript(p *plans) (*step.Script, error) {
 	files, err := c.files()

@@ -2,6 +2,7 @@ package container
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +41,32 @@ func (s holdDir) Do() error {
 
 // Undo is nil: the end of the process is the undo.
 func (s holdDir) Undo() step.Step { return nil }
+
+// becomeInside is the way of a process into a container that runs, up to its
+// command.
+type becomeInside struct {
+	PID       int
+	Namespace bool // the container has a PID namespace of its own
+	Gocker    string
+	Plan      step.Plan
+}
+
+// Shell prints nsenter(1) for the PID namespace, which only a child of the one
+// who enters is in, and a call of gocker for the rest: in the container's mount
+// namespace there need be no tools.
+func (s becomeInside) Shell() string {
+	line := step.Quote(s.Gocker) + " step " + s.Plan.Line()
+	if s.Namespace {
+		line = fmt.Sprintf("nsenter --target %d --pid %s", s.PID, line)
+	}
+	return "exec " + line
+}
+
+// Do is not for this step: it is for printing.
+func (s becomeInside) Do() error { return unix.ENOTSUP }
+
+// Undo is nil: the end of the process is the undo.
+func (s becomeInside) Undo() step.Step { return nil }
 
 // makeUpper makes a container's writable layer.
 type makeUpper struct {

@@ -30,7 +30,7 @@ func (v *imageView) open(dir string) (*os.File, error) {
 			return nil, fmt.Errorf("look into the image: %w", err)
 		}
 	}
-	fd, err := unix.Openat2(int(v.root.Fd()), dir, &unix.OpenHow{
+	fd, err := layers.Openat2(int(v.root.Fd()), dir, &unix.OpenHow{
 		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 	})

@@ -129,7 +129,7 @@ func (t *tree) open(name string, flags uint64) (int, error) {
 	if name == "" {
 		name = "."
 	}
-	fd, err := unix.Openat2(t.root, name, &unix.OpenHow{
+	fd, err := Openat2(t.root, name, &unix.OpenHow{
 		Flags:   flags | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
 	})

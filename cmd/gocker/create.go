@@ -10,6 +10,7 @@ import (
 
 func newCreateCommand(c *cli) *cobra.Command {
 	f := new(createFlags)
+	var explain explanation
 	cmd := &cobra.Command{
 		Use:   "create [OPTIONS] IMAGE [COMMAND] [ARG...]",
 		Short: "Create a new container",
@@ -24,6 +25,9 @@ func newCreateCommand(c *cli) *cobra.Command {
 			// Who starts it may attach to all that it has.
 			opts.Config.AttachStdout, opts.Config.AttachStderr = true, true
 			opts.Config.AttachStdin, opts.Config.StdinOnce = opts.Config.OpenStdin, opts.Config.OpenStdin
+			if explain.wanted() {
+				return c.explain(explain, opts, args, (*container.Store).ExplainCreate)
+			}
 			store, err := container.Open(c.root, c.runRoot)
 			if err != nil {
 				return err
@@ -37,6 +41,7 @@ func newCreateCommand(c *cli) *cobra.Command {
 	}
 	cmd.Flags().SetInterspersed(false)
 	f.register(cmd.Flags())
+	explain.register(cmd.Flags())
 	cmd.Flags().Bool("help", false, "Print usage") // -h is the host name, as in docker
 	return cmd
 }

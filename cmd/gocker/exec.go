@@ -16,6 +16,7 @@ type execFlags struct {
 	interactive bool
 	env         createFlags // its -e and --env-file
 	keys        string
+	explain     explanation
 }
 
 func newExecCommand(c *cli) *cobra.Command {
@@ -43,6 +44,7 @@ func newExecCommand(c *cli) *cobra.Command {
 	flags.BoolVarP(&f.options.Tty, "tty", "t", false, "Allocate a pseudo-TTY")
 	flags.StringVarP(&f.options.User, "user", "u", "", "Username or UID (format: \"<name|uid>[:<group|gid>]\")")
 	flags.StringVarP(&f.options.WorkingDir, "workdir", "w", "", "Working directory inside the container")
+	f.explain.register(flags)
 	return cmd
 }
 
@@ -61,6 +63,13 @@ func (c *cli) exec(f *execFlags, args []string) (int, error) {
 	ctr, err := store.Get(args[0])
 	if err != nil {
 		return 1, err
+	}
+	if f.explain.wanted() {
+		script, err := store.ExplainExec(ctr, o)
+		if err != nil {
+			return 1, err
+		}
+		return 0, f.explain.print(c, script)
 	}
 	cl := new(client)
 	if !o.Detach {

@@ -68,7 +68,7 @@ func (c *cli) runContainer(ctx context.Context, f *runFlags, cmd *cobra.Command,
 	opts.Config.AttachStdin = opts.Config.OpenStdin && !f.detach
 	opts.Config.StdinOnce = opts.Config.AttachStdin
 	if f.explain.wanted() {
-		if err := c.explainRun(f, opts, args); err != nil {
+		if err := c.explain(f.explain, opts, args, (*container.Store).ExplainRun); err != nil {
 			return 125, err
 		}
 		return 0, nil
@@ -223,8 +223,9 @@ func samePlatform(want, have string) bool {
 	return want == have || len(have) > len(want) && have[:len(want)] == want && have[len(want)] == '/'
 }
 
-// explainRun prints the plan of a container and creates nothing.
-func (c *cli) explainRun(f *runFlags, opts container.Options, args []string) error {
+// explain prints what would be done with a container of these options, and does
+// nothing.
+func (c *cli) explain(e explanation, opts container.Options, args []string, what func(*container.Store, container.Options) (*step.Script, error)) error {
 	if opts.Rootfs == "" {
 		var err error
 		if opts.Image, err = c.presentImage(args[0]); err != nil {
@@ -235,11 +236,11 @@ func (c *cli) explainRun(f *runFlags, opts container.Options, args []string) err
 		fmt.Fprintln(c.err, "WARNING: "+line)
 	}
 	store := &container.Store{Root: c.root, RunRoot: c.runRoot}
-	script, err := store.ExplainRun(opts)
+	script, err := what(store, opts)
 	if err != nil {
 		return err
 	}
-	return f.explain.print(c, script)
+	return e.print(c, script)
 }
 
 // presentImage finds an image that need not be pulled.

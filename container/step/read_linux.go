@@ -129,6 +129,7 @@ var prefixes = map[string]func(*reader){
 		recursive := r.accept("--recursive")
 		r.add(OpenTree{FD: r.fd(), Source: r.word(), Recursive: recursive})
 	},
+	"nsenter": readEnter,
 	"prlimit": readRlimit,
 	"setpriv": readSetpriv,
 	"env":     readEnv,
@@ -246,6 +247,45 @@ func readMount(r *reader) {
 		m.Source = ""
 	}
 	r.add(m)
+}
+
+// readEnter opens the namespaces of a process and enters one after the other. In
+// the mount namespace, the last of them, the others could not be found.
+func readEnter(r *reader) {
+	pid := 0
+	if r.accept("--target") {
+		pid = int(r.number(r.word(), 10, 32))
+	}
+	var steps []Step
+	mount := Enter{}
+	for _, ns := range namespaces {
+		if ns.flag == unix.CLONE_NEWPID || !r.accept("--"+ns.word) {
+			continue
+		}
+		file := ns.word
+		if file == "mount" {
+			file = "mnt"
+		}
+		fd, err := unix.Open(fmt.Sprintf("/proc/%d/ns/%s", pid, file), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			r.fail("open the %s namespace of process %d: %v", ns.word, pid, err)
+			return
+		}
+		enter := Enter{FD: fd, PID: pid, Flags: ns.flag}
+		if ns.flag == unix.CLONE_NEWNS {
+			mount = enter
+		} else {
+			steps = append(steps, enter)
+		}
+	}
+	if mount.Flags != 0 {
+		// Where the other threads have their root and working directory, a thread
+		// alone can't go: see setns(2).
+		steps = append(steps, Unshare{Flags: unix.CLONE_FS}, mount)
+	}
+	for _, s := range steps {
+		r.add(s)
+	}
 }
 
 func readRlimit(r *reader) {

@@ -158,6 +158,17 @@ func (p *printer) text(s Step) string {
 	return s.Shell()
 }
 
+// Line returns the words after `gocker step` that do a plan which changes nothing
+// but the process that does it, and ends in an [Exec].
+func (p Plan) Line() string {
+	pr := &printer{tools: new(toolbox)}
+	var words []string
+	for _, s := range p.Steps() {
+		words = append(words, pr.prefix(s))
+	}
+	return strings.Join(words, " ")
+}
+
 // prefix is a step in a chain.
 func (p *printer) prefix(s Step) string {
 	if p.tools == nil {
