@@ -104,11 +104,14 @@ func (i *systemInfo) addObjects(c *cli) error {
 	}
 	i.Containers = len(all)
 	for _, ctr := range all {
-		if ctr.State.Status == container.Running {
+		switch {
+		case ctr.State.Paused:
+			i.ContainersPaused++
+		case ctr.State.Status == container.Running:
 			i.ContainersRunning++
 		}
 	}
-	i.ContainersStopped = i.Containers - i.ContainersRunning // docker counts created ones so too
+	i.ContainersStopped = i.Containers - i.ContainersRunning - i.ContainersPaused // docker counts created ones so too
 	images, err := c.images().List()
 	if err != nil {
 		i.warn(err.Error()) // one damaged image hides no other fact
