@@ -124,6 +124,15 @@ func TestARotationThatWasCutShortGoesOn(t *testing.T) {
 	check("the newest has two names")
 	want = append(want, writeLines(t, c, 9, 20)...)
 	check("it has gone on")
+	for i := range 8 {
+		a, err := os.Stat(numbered(path, i))
+		if err != nil {
+			continue // a crash may leave a number without a file
+		}
+		if b, err := os.Stat(numbered(path, i+1)); err == nil && os.SameFile(a, b) {
+			t.Errorf("%d and %d are the same file", i, i+1)
+		}
+	}
 }
 
 func TestSinceAndUntilBoundALog(t *testing.T) {

@@ -90,7 +90,10 @@ func (c *Container) awaitRestart() error {
 	if !isStill(f, c.keepFile()) {
 		return nil
 	}
-	return os.Remove(f.Name())
+	if err := os.Remove(f.Name()); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // follow shows the files, and what is written from now on.

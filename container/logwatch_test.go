@@ -48,6 +48,29 @@ func TestAFollowerSeesEveryLineUntilTheContainerEnds(t *testing.T) {
 	}
 }
 
+// The news of the end comes before that of the last lines.
+func TestAFollowerReadsToTheEndWhenTheContainerHasEnded(t *testing.T) {
+	c := testContainer(t, LogConfig{})
+	want := writeLines(t, c, 0, 1)
+	files, err := openLogFiles(c.logFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &logWatch{change: make(chan struct{}), ended: make(chan error, 1)}
+	var got []string
+	r := &logReader{o: LogOptions{
+		Show: func(e *LogEntry) error { got = append(got, e.Log); return nil },
+		Idle: func() error {
+			want = append(want, writeLines(t, c, 1, 3)...)
+			w.ended <- nil
+			return nil
+		},
+	}}
+	if err := r.follow(files, c.logFile(), w); err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 // The log and its directory go before the follower has read to the end.
 func TestAFollowerReadsOnWhenTheContainerIsRemoved(t *testing.T) {
 	c := testContainer(t, LogConfig{})
