@@ -91,6 +91,9 @@ func (s *Store) Exec(c *Container, o ExecOptions, streams Streams) (*Execution, 
 		}
 		return nil, &StartError{Code: execCode(err), Message: execMessage(o.Args[0], err), err: err}
 	}
+	if err := streams.ready(); err != nil {
+		return nil, errors.Join(err, e.Signal(unix.SIGKILL), e.Leave())
+	}
 	e.streams = startPumps(stdio, streams, nil)
 	return e, nil
 }

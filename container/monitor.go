@@ -142,6 +142,9 @@ func (m *Monitor) start(streams Streams) error {
 	if err := m.recordStart(m.proc.Pid); err != nil {
 		return errors.Join(err, m.plans.group.Kill(), m.proc.Release())
 	}
+	if err := streams.ready(); err != nil {
+		return errors.Join(err, m.plans.group.Kill(), m.proc.Release())
+	}
 	m.pumps = startPumps(stdio, streams, m.log)
 	return nil
 }

@@ -23,6 +23,8 @@ type Streams struct {
 	// Terminal is the client's, of a command with one of its own. It gets the
 	// mode back that it has now when this process ends in whatever way.
 	Terminal *os.File
+	// Ready, unless nil, is called when that is so, before anything is copied.
+	Ready func() error
 }
 
 // ErrDetached says that the client has left a command that goes on.
@@ -128,6 +130,14 @@ func startPumps(s *stdio, client Streams, log *logFile) *pumps {
 	p.add(s.ours[1], client.Out, log.stream("stdout"))
 	p.add(s.ours[2], client.Err, log.stream("stderr"))
 	return p
+}
+
+// ready lets the client prepare its terminal.
+func (s Streams) ready() error {
+	if s.Ready == nil {
+		return nil
+	}
+	return s.Ready()
 }
 
 // add starts to copy a stream, if there is one.

@@ -79,6 +79,9 @@ func (c *cli) exec(f *execFlags, args []string) (int, error) {
 		}
 	}
 	execution, err := store.Exec(ctr, o, cl.streams)
+	if err != nil {
+		cl.restore()
+	}
 	var failed *container.StartError
 	if errors.As(err, &failed) {
 		return failed.Code, withHint(err)
@@ -89,12 +92,9 @@ func (c *cli) exec(f *execFlags, args []string) (int, error) {
 	if o.Detach {
 		return 0, execution.Leave()
 	}
-	restore, err := cl.raw(execution.Resize)
-	if err != nil {
-		return 1, err
-	}
+	cl.follow(execution.Resize)
 	code, err := execution.Wait()
-	restore()
+	cl.restore()
 	if errors.Is(err, container.ErrDetached) {
 		fmt.Fprintln(c.out, "read escape sequence")
 		return 0, nil

@@ -111,15 +111,13 @@ func (c *cli) foreground(store *container.Store, ctr *container.Container, cl *c
 	signals := catchSignals()
 	monitor, err := store.Start(ctr, cl.streams)
 	if err != nil {
+		cl.restore()
 		return startFailure(err), withHint(err)
 	}
-	restore, err := cl.raw(monitor.Resize)
-	if err != nil {
-		return 125, errors.Join(err, monitor.Leave())
-	}
+	cl.follow(monitor.Resize)
 	go proxySignals(signals, monitor)
 	exit, err := monitor.Wait()
-	restore()
+	cl.restore()
 	if errors.Is(err, container.ErrDetached) {
 		fmt.Fprintln(c.out, "read escape sequence")
 		return 0, nil

@@ -19,6 +19,7 @@ import (
 type client struct {
 	streams  container.Streams
 	terminal *os.File // in raw mode while the command has one of its own
+	state    *term.State
 }
 
 // newClient connects the command's streams to this process's. With tty the
@@ -40,7 +41,7 @@ func (c *cli) newClient(tty, stdin bool, keys string) (cl *client, code int, err
 		cl.streams.In = c.in
 	}
 	if tty && isTerminal {
-		cl.terminal, cl.streams.Terminal = in, in
+		cl.terminal, cl.streams.Terminal, cl.streams.Ready = in, in, cl.raw
 		if stdin {
 			cl.streams.In = &detachReader{r: in, keys: sequence}
 		}
@@ -48,34 +49,39 @@ func (c *cli) newClient(tty, stdin bool, keys string) (cl *client, code int, err
 	return cl, 0, nil
 }
 
-// raw makes the terminal a wire, and keeps the command's as large as it is. The
-// caller calls restore. When this process is killed, the keeper does that.
-func (cl *client) raw(resize func(container.Size) error) (restore func(), err error) {
-	if cl.terminal == nil {
-		return func() {}, nil
-	}
-	fd := int(cl.terminal.Fd())
-	state, err := term.MakeRaw(fd)
+// raw makes the terminal a wire, as soon as the keeper is there to give it its
+// mode back when this process is killed, and before the command's output comes.
+func (cl *client) raw() error {
+	state, err := term.MakeRaw(int(cl.terminal.Fd()))
 	if err != nil {
-		return nil, fmt.Errorf("terminal: %w", err)
+		return fmt.Errorf("terminal: %w", err)
+	}
+	cl.state = state
+	return nil
+}
+
+// restore gives the terminal its mode back.
+func (cl *client) restore() {
+	if cl.state != nil {
+		_ = term.Restore(int(cl.terminal.Fd()), cl.state)
+	}
+}
+
+// follow keeps the command's terminal as large as this process's, until that ends.
+func (cl *client) follow(resize func(container.Size) error) {
+	if cl.terminal == nil {
+		return
 	}
 	changes := make(chan os.Signal, 1)
 	signal.Notify(changes, syscall.SIGWINCH)
 	changes <- syscall.SIGWINCH // it may have changed since the start
-	fit := func() {
-		if size, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ); err == nil {
-			_ = resize(container.Size{Rows: size.Row, Columns: size.Col}) // it may have ended
-		}
-	}
 	go func() {
 		for range changes {
-			fit()
+			if size, err := unix.IoctlGetWinsize(int(cl.terminal.Fd()), unix.TIOCGWINSZ); err == nil {
+				_ = resize(container.Size{Rows: size.Row, Columns: size.Col}) // the command may have ended
+			}
 		}
 	}()
-	return func() {
-		signal.Stop(changes)
-		_ = term.Restore(fd, state)
-	}, nil
 }
 
 // detachReader reads until the detach keys are typed. Keys that begin the
