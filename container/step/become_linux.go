@@ -29,27 +29,8 @@ func (p Plan) Become() error {
 		}
 	}
 	runtime.LockOSThread()
-	defer runtime.KeepAlive(prog)
-	var held uintptr
-	for i := 0; i < len(prog.calls); i++ {
-		c := &prog.calls[i]
-		first := c.args[0]
-		if c.onHeld {
-			first = held
-		}
-		r, _, errno := syscall.RawSyscall6(c.nr, first, c.args[1], c.args[2], c.args[3], c.args[4], c.args[5])
-		if errno == 0 && c.answer != nil {
-			errno = syscall.Errno(-*c.answer)
-		}
-		if errno != 0 {
-			if !c.tolerates(errno) {
-				return fail(int(c.step), errno)
-			}
-			i += c.passOver
-		}
-		if c.hold {
-			held = r
-		}
+	if failed, errno := prog.run(syscall.RawSyscall6); errno != 0 {
+		return fail(int(failed.step), errno)
 	}
 	if _, ok := steps[len(steps)-1].(Exec); ok {
 		return fail(len(steps)-1, unix.ENOENT) // no file of its list is there

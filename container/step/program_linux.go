@@ -64,6 +64,16 @@ func do(s compiler) error {
 	if p.err != nil {
 		return p.err
 	}
+	if _, errno := p.run(syscall.Syscall6); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// run makes the calls in the calling thread, by one of the functions of package
+// syscall. It returns the call that failed, and zero when none has. Once it has
+// begun it needs no memory.
+func (p *program) run(syscall6 func(nr, a, b, c, d, e, f uintptr) (uintptr, uintptr, syscall.Errno)) (*call, syscall.Errno) {
 	defer runtime.KeepAlive(p)
 	var held uintptr
 	for i := 0; i < len(p.calls); i++ {
@@ -72,16 +82,16 @@ func do(s compiler) error {
 		if c.onHeld {
 			first = held
 		}
-		r, _, errno := syscall.Syscall6(c.nr, first, c.args[1], c.args[2], c.args[3], c.args[4], c.args[5])
+		r, _, errno := syscall6(c.nr, first, c.args[1], c.args[2], c.args[3], c.args[4], c.args[5])
 		if errno == 0 && c.answer != nil {
 			errno = syscall.Errno(-*c.answer)
 		}
 		if errno != 0 {
 			if !c.tolerates(errno) {
 				if c.onHeld {
-					_ = syscall.Close(int(held))
+					_, _, _ = syscall6(syscall.SYS_CLOSE, held, 0, 0, 0, 0, 0)
 				}
-				return errno
+				return c, errno
 			}
 			i += c.passOver
 		}
@@ -89,5 +99,5 @@ func do(s compiler) error {
 			held = r
 		}
 	}
-	return nil
+	return nil, 0
 }

@@ -8,7 +8,7 @@
 //   - [Plan.Print] prints it as lines of sh that have the same effect;
 //   - [Plan.Do] does it in this process, and [Plan.Undo] takes it back;
 //   - [Plan.Fork] does it in a newly cloned process, between clone and exec,
-//     as an array of raw system calls.
+//     as an array of raw system calls in a program of its own, the keeper.
 //
 // A container is made of two plans. The host plan (cgroup directories, limits,
 // links, rules) is done by the monitor and undone when the container ends. The
