@@ -148,6 +148,9 @@ func (s *suite) setup(env *testscript.Env) error {
 	env.Setenv("GOCKER", s.gocker)
 	env.Setenv("PATH", filepath.Dir(s.gocker)+":"+os.Getenv("PATH"))
 	env.Setenv("HOME", env.WorkDir)
+	// Seconds that no other script sleeps, by which a script finds its processes in
+	// the machine's table.
+	env.Setenv("SLEEP", "10"+filepath.Base(home))
 	env.Values[jobsKey{}] = jobs{}
 	return nil
 }
