@@ -9,9 +9,10 @@
 // Each script has a gocker root of its own ($GOCKER_ROOT, $GOCKER_RUN_ROOT), on
 // the filesystem that $E2E_DIR names, and shares the registry ($REGISTRY), which
 // has one image for each name of package fixture. After each script the harness
-// looks for what it left: see leaks_test.go. The machine's process table has the
-// processes of all scripts that run beside it: $SLEEP are seconds that only this
-// one sleeps.
+// looks for what it left: see leaks_test.go. The network namespace is the suite's
+// own, see network_test.go; all of its scripts are in it. The machine's process
+// table has the processes of all scripts that run beside it: $SLEEP are seconds
+// that only this one sleeps.
 //
 // Beside testscript's commands there are those of commands_test.go:
 //

@@ -8,10 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
@@ -35,7 +37,11 @@ var shared suite
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	code, err := shared.run(m)
+	code := 1
+	err := enterOwnNetwork()
+	if err == nil {
+		code, err = shared.run(m)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		code = 1
@@ -72,14 +78,10 @@ func (s *suite) run(m *testing.M) (code int, err error) {
 	defer proxy.Close()
 	s.stalling = proxy.Listener.Addr().String()
 
-	before, err := links()
-	if err != nil {
-		return 1, err
-	}
 	code = m.Run()
-	if left := newLinks(before); len(left) > 0 {
+	if left := networkLeaks(); len(left) > 0 {
 		code = 1
-		fmt.Fprintln(os.Stderr, "e2e: network interfaces left on the host:", left)
+		fmt.Fprintln(os.Stderr, "e2e: left in the network namespace:\n"+strings.Join(left, "\n"))
 	}
 	return code, s.results.write(os.Getenv("E2E_RESULTS"))
 }
@@ -92,10 +94,12 @@ func (s *suite) binary() (string, error) {
 	out := filepath.Join(s.dir, "bin", "gocker")
 	build := exec.Command("go", "build", "-trimpath", "-o", out, "gocker/cmd/gocker")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, text)
-	}
-	return out, nil
+	return out, inMachinesNetwork(func() error { // the proxy of Go's modules is there
+		if text, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("go build: %w\n%s", err, text)
+		}
+		return nil
+	})
 }
 
 func (s *suite) pushFixtures() error {
@@ -181,7 +185,11 @@ func envOr(name, fallback string) string {
 }
 
 var debian = sync.OnceValue(func() error {
-	image, err := fixture.Debian(shared.cache)
+	var image v1.Image
+	err := inMachinesNetwork(func() (err error) {
+		image, err = fixture.Debian(shared.cache)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -207,35 +206,5 @@ func cgroups(ids []string) []string {
 			}
 		}
 	}
-	return found
-}
-
-// links lists the network interfaces of the host.
-func links() ([]string, error) {
-	all, err := net.Interfaces()
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, l := range all {
-		names = append(names, l.Name)
-	}
-	return names, nil
-}
-
-// newLinks lists the interfaces that were not there before and stay.
-func newLinks(before []string) []string {
-	var found []string
-	_ = poll(5*time.Second, func() error {
-		now, err := links()
-		if err != nil {
-			return err
-		}
-		found = slices.DeleteFunc(now, func(l string) bool { return slices.Contains(before, l) })
-		if len(found) > 0 {
-			return errors.New("not yet")
-		}
-		return nil
-	})
 	return found
 }
