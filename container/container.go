@@ -4,7 +4,7 @@
 // name and network of its own, and is held within limits. Its words:
 //
 //   - the [Record] is what the user asked for, in docker's words, fixed when
-//     the container is created;
+//     the container is created but for its limits, see [Store.Update];
 //   - the OCI spec (config.json) is what the kernel is to be told: the record
 //     and the image's configuration, worked out to paths, numbers and flags;
 //   - the [State] is what has become of it: created, running, exited; only its
@@ -39,8 +39,8 @@ import (
 )
 
 // Record is what the user asked for when the container was created. It is
-// written once, last of all the container's files, and is what makes the
-// directory a container. The field names are docker's, as inspect shows them.
+// written last of all the container's files, and is what makes the directory a
+// container; only an update of the limits replaces it. The field names are docker's, as inspect shows them.
 type Record struct {
 	ID         string
 	Created    time.Time

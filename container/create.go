@@ -117,18 +117,26 @@ func (c *Container) complete() (warnings []string, err error) {
 	if !h.Privileged && !h.lacks(wallMasks) {
 		h.MaskedPaths, h.ReadonlyPaths = append(thermalPaths(), maskedPaths...), readonlyPaths
 	}
-	if h.Memory > 0 {
-		host, err := lookAtHost()
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case h.MemorySwap == 0 && host.cgroups.SwapLimit():
-			h.MemorySwap = 2 * h.Memory // docker's default: as much swap as memory
-		case h.MemorySwap > 0 && !host.cgroups.SwapLimit():
-			warnings = append(warnings, "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.")
-			h.MemorySwap = 0
-		}
+	swap, err := h.completeSwap()
+	return append(warnings, swap...), err
+}
+
+// completeSwap gives a limit of memory docker's default of swap, as much again,
+// and takes one back that the kernel can't keep.
+func (h *HostConfig) completeSwap() (warnings []string, err error) {
+	if h.Memory == 0 {
+		return nil, nil
+	}
+	host, err := lookAtHost()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case h.MemorySwap == 0 && host.cgroups.SwapLimit():
+		h.MemorySwap = 2 * h.Memory
+	case h.MemorySwap > 0 && !host.cgroups.SwapLimit():
+		warnings = append(warnings, "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.")
+		h.MemorySwap = 0
 	}
 	return warnings, nil
 }

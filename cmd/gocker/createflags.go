@@ -55,13 +55,7 @@ func (f *createFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.capAdd, "cap-add", nil, "Add Linux capabilities")
 	flags.StringSliceVar(&f.capDrop, "cap-drop", nil, "Drop Linux capabilities")
 	flags.StringArrayVar(&f.ulimit, "ulimit", nil, "Ulimit options")
-	flags.StringVarP(&f.memory, "memory", "m", "", "Memory limit")
-	flags.StringVar(&f.memorySwap, "memory-swap", "", "Swap limit equal to memory plus swap: '-1' to enable unlimited swap")
-	flags.StringVar(&f.reservation, "memory-reservation", "", "Memory soft limit")
-	flags.StringVar(&f.cpus, "cpus", "", "Number of CPUs")
-	flags.Int64VarP(&f.cpuShares, "cpu-shares", "c", 0, "CPU shares (relative weight)")
-	flags.StringVar(&f.cpuset, "cpuset-cpus", "", "CPUs in which to allow execution (0-3, 0,1)")
-	flags.Int64Var(&f.pidsLimit, "pids-limit", 0, "Tune container pids limit (set -1 for unlimited)")
+	f.registerLimits(flags)
 	flags.StringVar(&f.shmSize, "shm-size", "", "Size of /dev/shm")
 	flags.StringVar(&f.stopSignal, "stop-signal", "", "Signal to stop the container")
 	flags.IntVar(&f.stopTimeout, "stop-timeout", 0, "Timeout (in seconds) to stop a container")
@@ -74,6 +68,17 @@ func (f *createFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.privileged, "privileged", false, "Give extended privileges to this container")
 	flags.StringSliceVar(&f.without, "without", nil, "UNSAFE: leave out one of the container's walls, to see what it is for: "+wallList())
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "Suppress the pull output")
+}
+
+// registerLimits are the flags that update has too.
+func (f *createFlags) registerLimits(flags *pflag.FlagSet) {
+	flags.StringVarP(&f.memory, "memory", "m", "", "Memory limit")
+	flags.StringVar(&f.memorySwap, "memory-swap", "", "Swap limit equal to memory plus swap: '-1' to enable unlimited swap")
+	flags.StringVar(&f.reservation, "memory-reservation", "", "Memory soft limit")
+	flags.StringVar(&f.cpus, "cpus", "", "Number of CPUs")
+	flags.Int64VarP(&f.cpuShares, "cpu-shares", "c", 0, "CPU shares (relative weight)")
+	flags.StringVar(&f.cpuset, "cpuset-cpus", "", "CPUs in which to allow execution (0-3, 0,1)")
+	flags.Int64Var(&f.pidsLimit, "pids-limit", 0, "Tune container pids limit (set -1 for unlimited)")
 }
 
 // needImage checks the number of arguments, in docker's words.
@@ -146,6 +151,11 @@ func wallList() string {
 		names = append(names, w.Name)
 	}
 	return strings.Join(names, ", ")
+}
+
+// limits are the limits that are plain numbers and words: see sizes for the rest.
+func (f *createFlags) limits() container.HostConfig {
+	return container.HostConfig{CpuShares: f.cpuShares, CpusetCpus: f.cpuset, PidsLimit: f.pidsLimit}
 }
 
 func (f *createFlags) sizes(h *container.HostConfig) error {

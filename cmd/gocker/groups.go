@@ -62,6 +62,7 @@ func newContainerCommand(c *cli) *cobra.Command {
 		{name: "stop", short: "stop", new: newStopCommand},
 		{name: "top", short: "top", new: newTopCommand},
 		{name: "unpause", short: "unpause", new: newUnpauseCommand},
+		{name: "update", short: "update", new: newUpdateCommand},
 		{name: "wait", short: "wait", new: newWaitCommand},
 	})
 }

@@ -117,6 +117,7 @@ var verbs = []struct {
 	{"stop", newStopCommand},
 	{"top", newTopCommand},
 	{"unpause", newUnpauseCommand},
+	{"update", newUpdateCommand},
 	{"version", newVersionCommand},
 	{"wait", newWaitCommand},
 }
