@@ -94,9 +94,21 @@ func (r *running) signal(sig unix.Signal) error {
 	return err
 }
 
-// kill ends all processes of the container, those too that are frozen, and that
-// have nothing to do any more with the first.
+// kill ends all processes of this run, those too that are frozen, and that have
+// nothing to do any more with the first. The next run, which has the same group,
+// is not touched: with the lock it can't begin.
 func (r *running) kill() error {
+	locked, err := r.s.lockThere(r.c)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer locked.Close()
+	if !isStill(r.dir, r.c.runDir) {
+		return nil // it has ended
+	}
 	group, err := r.c.group()
 	if err != nil {
 		return err
