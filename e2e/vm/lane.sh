@@ -29,12 +29,15 @@ sed 's|^gocker/||' "$tests/imports" >"$tests/packages"
 
 CGO_ENABLED=0 "$go" build -trimpath -ldflags '-s -w' -o "$tests/probe" ./e2e/probe
 
-# These ask nothing of cgroups, and take minutes on an emulated CPU.
+# These ask nothing of cgroups, and take minutes on an emulated CPU: of the forks
+# and the steps, of a log and who reads it, and of the files of a volume.
 slow='TestManyForksLeaveNothing|TestForksAmongBusyGoroutinesAndCollections|TestAVerbDoesWhatItsPrintedLineDoes'
+slow="$slow|TestAFollowerSeesEveryLineUntilTheContainerEnds|TestTheTailOfLongLines|TestAFileIsReplacedWhole"
+slow="$slow|TestStreamsThatWriteAtOnceAreWholeInTheLog|TestANewVolumeHasWhatTheImageHasThere"
 
 # The tests have half a minute less than the machine: it would only say that it
 # was ended, they say where they were.
-limit=${VM_TIMEOUT:-900}
-VM_TIMEOUT=$limit VM_STALL=${VM_STALL:-240} "$here/run.sh" -o "$results" env E2E_LANE=vm E2E_RESULTS=/dev/ttyS2 \
+limit=${VM_TIMEOUT:-2400}
+VM_TIMEOUT=$limit VM_STALL=${VM_STALL:-360} "$here/run.sh" -o "$results" env E2E_LANE=vm E2E_RESULTS=/dev/ttyS2 \
 	E2E_CACHE="${E2E_CACHE:-/var/cache/gocker-e2e}" GOCKER="$gocker" PROBE="$tests/probe" RUN="${RUN:-}" SLOW="$slow" \
 	"$here/tests.sh" "$tests" $((limit - 30))

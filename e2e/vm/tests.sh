@@ -59,7 +59,7 @@ while read -r package; do
 	seconds
 	begin=$now
 	# So that what comes last, and is longest, has its time whatever comes first.
-	limit=120
+	limit=300
 	[ "$package" != e2e ] && [ $((now + limit)) -lt "$end" ] || limit=$((end > now ? end - now : 1))
 	# Go's own clock starts once e2e has filled its registry; should Go not keep
 	# to it, SIGQUIT makes it print where it is all the same.
