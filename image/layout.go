@@ -115,7 +115,7 @@ func (s *Store) readRefs() (*refs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read refs: %w", err)
 	}
-	if err := json.Unmarshal(b, &r.IndexManifest); err != nil {
+	if err := unmarshal(b, &r.IndexManifest); err != nil {
 		return nil, fmt.Errorf("read refs: %s: %w", path, err)
 	}
 	return &r, nil
