@@ -231,7 +231,7 @@ func (s *Store) claim(c *Container, name string) (*os.File, error) {
 		err = os.Symlink(name, filepath.Join(c.dir, "name"))
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("create container: %w", err), os.RemoveAll(c.dir))
+		return nil, errors.Join(fmt.Errorf("create container: %w", err), removeTree(c.dir))
 	}
 	c.Name = name
 	return mine, nil

@@ -30,7 +30,7 @@ func writeFile(path string, b []byte, durable bool) error {
 		err = cerr
 	}
 	if err == nil {
-		err = os.Rename(tmp, path)
+		err = unix.Rename(tmp, path)
 	}
 	if err != nil {
 		os.Remove(tmp)

@@ -378,7 +378,7 @@ func (m *Monitor) end(failed *StartError) error {
 	if m.c.HostConfig.AutoRemove {
 		errs = append(errs, m.store.remove(m.c, true))
 	}
-	return errors.Join(append(errs, os.RemoveAll(m.c.runDir), m.alive.Close())...)
+	return errors.Join(append(errs, removeTree(m.c.runDir), m.alive.Close())...)
 }
 
 // startTime reads when a process started, in clock ticks after the boot. See

@@ -45,7 +45,7 @@ func (s *Store) buryMonitor(c *Container) error {
 	}
 	c, err = s.read(c.ID)
 	if errors.Is(err, ErrNotFound) {
-		return os.RemoveAll(filepath.Join(s.RunRoot, filepath.Base(alive.Name())))
+		return removeTree(filepath.Join(s.RunRoot, filepath.Base(alive.Name())))
 	}
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (s *Store) buryMonitor(c *Container) error {
 		c.State.FinishedAt = time.Now().UTC()
 		err = errors.Join(err, c.writeState())
 	}
-	return errors.Join(err, os.RemoveAll(c.runDir))
+	return errors.Join(err, removeTree(c.runDir))
 }
 
 // killedCode is the exit code of what is ended with SIGKILL.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // RemoveOptions are those of `gocker rm`.
@@ -130,15 +132,15 @@ func (s *Store) removeLocked(c *Container, volumes bool) error {
 func (c *Container) delete() error {
 	// Empty, unless the root is still mounted: then everything below, with the
 	// binds of the user, would be removed too.
-	if err := os.Remove(c.rootfs()); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove container: %w", err)
+	if err := unix.Rmdir(c.rootfs()); err != nil && err != unix.ENOENT {
+		return fmt.Errorf("remove container: %s: %w", c.rootfs(), err)
 	}
 	for _, name := range []string{"record.json", "name"} {
-		if err := os.Remove(filepath.Join(c.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("remove container: %w", err)
+		if err := unix.Unlink(filepath.Join(c.dir, name)); err != nil && err != unix.ENOENT {
+			return fmt.Errorf("remove container: %s: %w", name, err)
 		}
 	}
-	if err := os.RemoveAll(c.dir); err != nil {
+	if err := removeTree(c.dir); err != nil {
 		return fmt.Errorf("remove container: %w", err)
 	}
 	return nil

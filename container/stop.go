@@ -226,7 +226,7 @@ func (s *Store) readToStart(c *Container) error {
 	if c.HostConfig.AutoRemove {
 		// The kernel does not take an overlay again that was mounted volatile.
 		// See the kernel's overlayfs document, "Volatile mount".
-		return os.RemoveAll(filepath.Join(c.dir, "work", "work", "incompat"))
+		return removeTree(filepath.Join(c.dir, "work", "work", "incompat"))
 	}
 	return nil
 }
