@@ -243,6 +243,13 @@ func (h *Host) SwapLimit() bool {
 	return exists(filepath.Join(dir, "memory.swap.max"))
 }
 
+// HasV1 reports whether a controller is there as version 1 and has a file, for
+// limits of which version 2 has none.
+func (h *Host) HasV1(controller, file string) bool {
+	t, v2 := h.find(controller)
+	return t != nil && !v2 && exists(filepath.Join(t.dir, file))
+}
+
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil

@@ -28,6 +28,7 @@ type SpecProcess struct {
 	Capabilities    *specs.LinuxCapabilities `json:"capabilities,omitempty"`
 	Rlimits         []specs.POSIXRlimit      `json:"rlimits,omitempty"`
 	NoNewPrivileges bool                     `json:"noNewPrivileges,omitempty"`
+	OOMScoreAdj     *int                     `json:"oomScoreAdj,omitempty"`
 }
 
 // SpecLinux is what only Linux has, see specs.Linux.

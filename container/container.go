@@ -96,8 +96,24 @@ type HostConfig struct {
 	MemoryReservation int64
 	NanoCpus          int64 // billionths of a CPU
 	CpuShares         int64
+	CpuPeriod         int64 `json:",omitempty"` // microseconds
+	CpuQuota          int64 `json:",omitempty"` // microseconds a period
 	CpusetCpus        string
+	CpusetMems        string `json:",omitempty"`
 	PidsLimit         int64
+	MemorySwappiness  *int64            `json:",omitempty"` // 0 to 100, nil leaves the host's
+	OomKillDisable    bool              `json:",omitempty"`
+	OomScoreAdj       int               `json:",omitempty"` // -1000 to 1000
+	GroupAdd          []string          `json:",omitempty"` // names or numbers
+	Annotations       map[string]string `json:",omitempty"`
+	ExtraHosts        []string          `json:",omitempty"` // NAME:IP
+	Dns               []string          `json:",omitempty"`
+	DnsSearch         []string          `json:",omitempty"`
+	DnsOptions        []string          `json:",omitempty"`
+	Sysctls           map[string]string `json:",omitempty"`
+	SecurityOpt       []string          `json:",omitempty"`
+	UTSMode           string            `json:",omitempty"` // "host" or ""
+	CgroupnsMode      string            `json:",omitempty"` // "host", or "private", which "" means too
 	Ulimits           []Ulimit
 	MaskedPaths       []string
 	ReadonlyPaths     []string

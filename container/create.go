@@ -3,15 +3,15 @@ package container
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"gocker/layers"
-	"gocker/network"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Create makes a container that is ready to start: its directory, its name,
@@ -67,7 +67,7 @@ func (s *Store) prepare(o Options) (c *Container, spec *Spec, warnings []string,
 	if c.Mounts, err = s.mountPoints(c); err != nil {
 		return nil, nil, nil, err
 	}
-	u, err := findUser(conf.User, c.lowerStack())
+	u, err := findUser(conf.User, c.HostConfig.GroupAdd, c.lowerStack())
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -101,7 +101,7 @@ func (c *Container) complete() (warnings []string, err error) {
 	h := &c.HostConfig
 	if c.Config.Hostname == "" {
 		c.Config.Hostname = c.ShortID()
-		if h.NetworkMode == "host" || h.lacks(wallUTS) {
+		if h.NetworkMode == "host" || h.onHost(specs.UTSNamespace) {
 			if c.Config.Hostname, err = os.Hostname(); err != nil {
 				return nil, fmt.Errorf("host name: %w", err)
 			}
@@ -114,31 +114,10 @@ func (c *Container) complete() (warnings []string, err error) {
 	if h.ShmSize == 0 {
 		h.ShmSize = 64 << 20
 	}
-	if !h.Privileged && !h.lacks(wallMasks) {
+	if !h.Privileged && !h.lacks(wallMasks) && !slices.Contains(h.SecurityOpt, noMasks) {
 		h.MaskedPaths, h.ReadonlyPaths = append(thermalPaths(), maskedPaths...), readonlyPaths
 	}
-	swap, err := h.completeSwap()
-	return append(warnings, swap...), err
-}
-
-// completeSwap gives a limit of memory docker's default of swap, as much again,
-// and takes one back that the kernel can't keep.
-func (h *HostConfig) completeSwap() (warnings []string, err error) {
-	if h.Memory == 0 {
-		return nil, nil
-	}
-	host, err := lookAtHost()
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case h.MemorySwap == 0 && host.cgroups.SwapLimit():
-		h.MemorySwap = 2 * h.Memory
-	case h.MemorySwap > 0 && !host.cgroups.SwapLimit():
-		warnings = append(warnings, "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.")
-		h.MemorySwap = 0
-	}
-	return warnings, nil
+	return h.completeLimits()
 }
 
 // lowerStack is what the container's root is made of, before it has written.
@@ -269,43 +248,6 @@ func (c *Container) write(spec *Spec) error {
 		return err
 	}
 	return writeJSON(c.recordPath(), &c.Record, durable)
-}
-
-// etcFile is one of the files that take the place of the image's in /etc.
-type etcFile struct {
-	name string
-	data []byte
-}
-
-func (c *Container) etcFiles() ([]etcFile, error) {
-	resolv, err := c.resolvConf()
-	if err != nil {
-		return nil, err
-	}
-	name := c.Config.Hostname
-	if c.Config.Domainname != "" {
-		name += "." + c.Config.Domainname + " " + c.Config.Hostname
-	}
-	return []etcFile{
-		{"hostname", []byte(c.Config.Hostname + "\n")},
-		{"hosts", network.Hosts(name, c.address())},
-		{"resolv.conf", resolv},
-	}, nil
-}
-
-// address is the container's own, which loopback-only containers lack.
-func (c *Container) address() netip.Addr { return netip.Addr{} }
-
-func (c *Container) resolvConf() ([]byte, error) {
-	f, err := os.Open("/etc/resolv.conf")
-	if errors.Is(err, os.ErrNotExist) {
-		return network.ResolvConf(strings.NewReader(""), true)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return network.ResolvConf(f, c.HostConfig.NetworkMode != "host")
 }
 
 // makeSources makes the host directories of binds that are missing, and the

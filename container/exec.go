@@ -173,7 +173,7 @@ func (c *Container) execSpec(spec *Spec, o *ExecOptions) (*Spec, error) {
 	if o.User != "" {
 		conf.User = o.User
 	}
-	u, err := findUser(conf.User, append(layers.Stack{c.upper()}, c.lowerStack()...))
+	u, err := findUser(conf.User, c.HostConfig.GroupAdd, append(layers.Stack{c.upper()}, c.lowerStack()...))
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (c *Container) execPlans(spec *Spec, into *os.File) (*plans, error) {
 	if flags&unix.CLONE_NEWPID != 0 {
 		p.clone.Into = into
 	}
-	enter := group.Join()
+	enter := append(group.Join(), oomSteps(spec)...)
 	if rest := flags &^ unix.CLONE_NEWPID; rest != 0 {
 		enter = append(enter, step.Enter{FD: execInto, PID: c.State.Pid, Flags: rest})
 	}

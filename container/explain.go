@@ -80,8 +80,10 @@ func (s *Store) ExplainExec(c *Container, o ExecOptions) (*step.Script, error) {
 	if dir := p.group.V2Dir(); dir != "" {
 		join = append(join, step.Write{Path: filepath.Join(dir, "cgroup.procs"), Data: "0"})
 	}
-	// The rest of the plan, after the groups that the shell has entered.
-	inside := step.Plan{{Steps: p.inside.Steps()[len(p.group.Join()):]}}
+	// The rest of the plan, after what the shell has done.
+	score := oomSteps(spec)
+	inside := step.Plan{{Steps: p.inside.Steps()[len(p.group.Join())+len(score):]}}
+	join = append(join, score...)
 	why := "Enter the container's namespaces, give up power, and become the command: all by one process, because the namespaces hold no tools."
 	if terminal {
 		why += whyNoTerminal

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -36,8 +35,6 @@ type Options struct {
 	Entrypoint []string
 }
 
-const minMemory = 6 << 20 // docker's, "to run /bin/true"
-
 // validate checks what can be checked without looking at the host, in docker's
 // words.
 func (o *Options) validate() error {
@@ -56,11 +53,16 @@ func (o *Options) validate() error {
 	case len(o.Config.Hostname) > 64:
 		return fmt.Errorf("invalid hostname %q: longer than 64 bytes", o.Config.Hostname)
 	}
-	if err := h.validateLimits(); err != nil {
-		return err
-	}
 	if _, err := h.LogConfig.limits(); err != nil {
 		return err
+	}
+	for _, check := range []func() error{h.validateLimits, h.validateSecurityOpt, o.validateNamespaces} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	if _, mine := h.Annotations[annotation]; mine {
+		return fmt.Errorf("annotation %s: it is gocker's own: say --without", annotation)
 	}
 	seen := map[string]bool{}
 	for _, m := range h.Mounts {
@@ -76,23 +78,6 @@ func (o *Options) validate() error {
 		seen[target] = true
 	}
 	return o.validateWalls()
-}
-
-// validateLimits is validate for what an update may change.
-func (h *HostConfig) validateLimits() error {
-	switch {
-	case h.Memory != 0 && h.Memory < minMemory:
-		return errors.New("Minimum memory limit allowed is 6MB")
-	case h.Memory == 0 && h.MemorySwap > 0:
-		return errors.New("You should always set the Memory limit when using Memoryswap limit, see usage")
-	case h.Memory > 0 && h.MemorySwap > 0 && h.MemorySwap < h.Memory:
-		return errors.New("Minimum memoryswap limit should be larger than memory limit, see usage")
-	case h.Memory > 0 && h.MemoryReservation > h.Memory:
-		return errors.New("Minimum memory limit can not be less than memory reservation limit, see usage")
-	case h.NanoCpus < 0 || h.NanoCpus > int64(runtime.NumCPU())*1e9 || h.NanoCpus > 0 && h.NanoCpus < 1e7:
-		return fmt.Errorf("range of CPUs is from 0.01 to %d.00, as there are only %d CPUs available", runtime.NumCPU(), runtime.NumCPU())
-	}
-	return nil
 }
 
 // validName reports whether a name is one of docker's: a letter or digit, then

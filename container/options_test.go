@@ -155,6 +155,24 @@ func TestWhatCantBeIsRefusedInDockersWords(t *testing.T) {
 		{Options{HostConfig: HostConfig{ShmSize: -1}}, "SHM size can not be less than 0"},
 		{Options{Config: Config{WorkingDir: "here"}}, "the working directory 'here' is invalid, it needs to be an absolute path"},
 		{Options{Config: Config{Hostname: strings.Repeat("h", 65)}}, "invalid hostname"},
+		{Options{HostConfig: HostConfig{OomScoreAdj: -1000}}, ""},
+		{Options{HostConfig: HostConfig{OomScoreAdj: -1001}}, "Invalid value -1001, range for oom score adj is [-1000, 1000]"},
+		{Options{HostConfig: HostConfig{NanoCpus: 1e9, CpuQuota: 50000}}, "Conflicting options: Nano CPUs and CPU Quota cannot both be set"},
+		{Options{HostConfig: HostConfig{CpuPeriod: 999}}, "CPU cfs period can not be less than 1ms"},
+		{Options{HostConfig: HostConfig{CpuPeriod: 1000, CpuQuota: 1000}}, ""},
+		{Options{HostConfig: HostConfig{CpuQuota: 999}}, "CPU cfs quota can not be less than 1ms"},
+		{Options{HostConfig: HostConfig{UTSMode: "host"}}, ""},
+		{Options{HostConfig: HostConfig{UTSMode: "private"}}, "--uts: invalid UTS mode"},
+		{Options{HostConfig: HostConfig{UTSMode: "host"}, Config: Config{Domainname: "example.org"}}, "kernel.domainname"},
+		{Options{HostConfig: HostConfig{CgroupnsMode: "private"}}, ""},
+		{Options{HostConfig: HostConfig{CgroupnsMode: "box"}}, "--cgroupns: invalid CGROUP mode"},
+		{Options{HostConfig: HostConfig{Without: []string{wallIPC}, Sysctls: map[string]string{"kernel.sem": "1"}}}, "sysctl \"kernel.sem\" is not allowed in the hosts ipc namespace"},
+		{Options{HostConfig: HostConfig{Annotations: map[string]string{annotation: "net"}}}, "it is gocker's own"},
+		{security("no-new-privileges", "no-new-privileges:false", "systempaths=unconfined", "seccomp=unconfined", "apparmor:unconfined", "label=disable"), ""},
+		{security("no-new-privileges=perhaps"), "invalid --security-opt 2: \"no-new-privileges=perhaps\""},
+		{security("seccomp"), "Invalid --security-opt: \"seccomp\""},
+		{security("label=type:t"), "--security-opt label=type:t: not supported"},
+		{security("unknown=1"), "invalid --security-opt 2: \"unknown=1\""},
 		{mounting("here"), "invalid mount path: 'here' mount path must be absolute"},
 		{mounting("/a/.."), "destination can't be '/'"},
 		{mounting("/a", "/b"), ""},
@@ -169,6 +187,8 @@ func TestWhatCantBeIsRefusedInDockersWords(t *testing.T) {
 		}
 	}
 }
+
+func security(opts ...string) Options { return Options{HostConfig: HostConfig{SecurityOpt: opts}} }
 
 func mounting(targets ...string) (o Options) {
 	for _, target := range targets {

@@ -116,6 +116,7 @@ func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
 		return nil, err
 	}
 	p.inside = step.Plan{
+		{Why: "How soon the kernel kills the process when the machine runs out of memory. What it starts inherits that.", Man: "proc_pid_oom_score_adj(5)", Steps: oomSteps(spec)},
 		{Why: "Enter the control groups, and a cgroup namespace in which they are the root.", Man: "cgroups(7), cgroup_namespaces(7)", Steps: join},
 		{Why: "The namespace starts with a copy of the host's mounts. Cut the ties, so that nothing mounted from here on shows on the host, or the other way round.", Man: "mount_namespaces(7)", Steps: privateSteps(spec)},
 		{Why: "The container's own host name, in its own UTS namespace.", Man: "uts_namespaces(7)", Steps: hostnameSteps(spec)},

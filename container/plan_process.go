@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gocker/container/step"
@@ -11,6 +12,15 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
+
+// oomSteps set the score while the host's /proc is there: the container's own
+// may be covered.
+func oomSteps(spec *Spec) []step.Step {
+	if spec.Process.OOMScoreAdj == nil {
+		return nil
+	}
+	return []step.Step{step.Write{Path: "/proc/self/oom_score_adj", Data: strconv.Itoa(*spec.Process.OOMScoreAdj)}}
+}
 
 // deviceSteps fills /dev, a fresh tmpfs. A directory of the host in its place
 // stays as it is.

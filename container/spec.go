@@ -121,6 +121,8 @@ func (c *Container) spec(u user) (*Spec, error) {
 			Capabilities: &specs.LinuxCapabilities{Bounding: names, Effective: permitted, Permitted: permitted},
 			Rlimits:      limits,
 			Terminal:     conf.Tty,
+
+			NoNewPrivileges: host.noNewPrivileges(),
 		},
 		Root:     &specs.Root{Path: "rootfs", Readonly: host.ReadonlyRootfs},
 		Hostname: conf.Hostname,
@@ -131,22 +133,24 @@ func (c *Container) spec(u user) (*Spec, error) {
 			MaskedPaths:   host.MaskedPaths,
 			ReadonlyPaths: host.ReadonlyPaths,
 			Resources:     resources(host),
+			Sysctl:        c.sysctls(),
 		},
+		Annotations: maps.Clone(host.Annotations),
+	}
+	if host.OomScoreAdj != 0 {
+		spec.Process.OOMScoreAdj = &host.OomScoreAdj
 	}
 	if len(host.Without) > 0 {
-		spec.Annotations = map[string]string{annotation: strings.Join(host.Without, ",")}
+		if spec.Annotations == nil {
+			spec.Annotations = map[string]string{}
+		}
+		spec.Annotations[annotation] = strings.Join(host.Without, ",")
 	}
-	if host.lacks(wallUTS) {
+	if host.onHost(specs.UTSNamespace) {
 		spec.Hostname = ""
 	}
 	if host.lacks(wallOverlay) {
 		spec.Root.Path = c.Rootfs
-	}
-	if host.NetworkMode != "host" {
-		spec.Linux.Sysctl = map[string]string{
-			"net.ipv4.ping_group_range":           "0 2147483647",
-			"net.ipv4.ip_unprivileged_port_start": "0",
-		}
 	}
 	if host.Privileged {
 		if spec.Linux.Devices, err = hostDevices(); err != nil {
@@ -158,19 +162,12 @@ func (c *Container) spec(u user) (*Spec, error) {
 
 func namespaces(h *HostConfig) []specs.LinuxNamespace {
 	var ns []specs.LinuxNamespace
-	for _, n := range []struct {
-		kind   specs.LinuxNamespaceType
-		shared bool
-	}{
-		{specs.MountNamespace, h.lacks(wallMount)},
-		{specs.PIDNamespace, h.lacks(wallPID)},
-		{specs.UTSNamespace, h.lacks(wallUTS)},
-		{specs.IPCNamespace, h.lacks(wallIPC)},
-		{specs.CgroupNamespace, h.lacks(wallCgroup)},
-		{specs.NetworkNamespace, h.NetworkMode == "host"},
+	for _, t := range []specs.LinuxNamespaceType{
+		specs.MountNamespace, specs.PIDNamespace, specs.UTSNamespace,
+		specs.IPCNamespace, specs.CgroupNamespace, specs.NetworkNamespace,
 	} {
-		if !n.shared {
-			ns = append(ns, specs.LinuxNamespace{Type: n.kind})
+		if !h.onHost(t) {
+			ns = append(ns, specs.LinuxNamespace{Type: t})
 		}
 	}
 	return ns
@@ -284,15 +281,26 @@ func resources(h *HostConfig) *specs.LinuxResources {
 	if h.lacks(wallLimits) {
 		return r
 	}
-	if h.Memory != 0 || h.MemoryReservation != 0 {
+	if h.Memory != 0 || h.MemoryReservation != 0 || h.MemorySwappiness != nil || h.OomKillDisable {
 		r.Memory = &specs.LinuxMemory{
 			Limit:       nonZero(h.Memory),
 			Swap:        nonZero(h.MemorySwap),
 			Reservation: nonZero(h.MemoryReservation),
 		}
+		if h.MemorySwappiness != nil {
+			swappiness := uint64(*h.MemorySwappiness)
+			r.Memory.Swappiness = &swappiness
+		}
+		if h.OomKillDisable {
+			r.Memory.DisableOOMKiller = &h.OomKillDisable
+		}
 	}
-	if h.CpuShares != 0 || h.NanoCpus != 0 || h.CpusetCpus != "" {
-		r.CPU = &specs.LinuxCPU{Cpus: h.CpusetCpus}
+	if h.CpuShares != 0 || h.NanoCpus != 0 || h.CpuPeriod != 0 || h.CpuQuota != 0 || h.CpusetCpus+h.CpusetMems != "" {
+		r.CPU = &specs.LinuxCPU{Cpus: h.CpusetCpus, Mems: h.CpusetMems, Quota: nonZero(h.CpuQuota)}
+		if h.CpuPeriod != 0 {
+			period := uint64(h.CpuPeriod)
+			r.CPU.Period = &period
+		}
 		if h.CpuShares != 0 {
 			shares := uint64(h.CpuShares)
 			r.CPU.Shares = &shares

@@ -85,7 +85,7 @@ func (c *Container) prepareUpdate(to HostConfig) (*limitUpdate, error) {
 	}
 	u := &limitUpdate{c: &next}
 	var err error
-	if u.warnings, err = h.completeSwap(); err != nil {
+	if u.warnings, err = h.completeLimits(); err != nil {
 		return nil, err
 	}
 	spec, err := c.Spec()
@@ -136,6 +136,9 @@ func (h *HostConfig) takeLimits(to HostConfig) error {
 // newLimits are the limits of h that old didn't have.
 func newLimits(old, h *HostConfig) *specs.LinuxResources {
 	changed := *h
+	// What an update can't change.
+	changed.MemorySwappiness, changed.OomKillDisable = nil, false
+	changed.CpuPeriod, changed.CpuQuota, changed.CpusetMems = 0, 0, ""
 	if h.Memory == old.Memory && h.MemorySwap == old.MemorySwap {
 		changed.Memory, changed.MemorySwap = 0, 0
 	}

@@ -38,8 +38,9 @@ type (
 )
 
 // findUser resolves USER, "", "name", "uid" and each with ":group", by the
-// image's own /etc/passwd and /etc/group. A number needs no entry there.
-func findUser(spec string, root layers.Stack) (user, error) {
+// image's own /etc/passwd and /etc/group, and more groups, each by its name or
+// number. A number needs no entry there.
+func findUser(spec string, more []string, root layers.Stack) (user, error) {
 	passwd, err := readEntries(root, "/etc/passwd", parsePasswd)
 	if err != nil {
 		return user{}, err
@@ -48,7 +49,29 @@ func findUser(spec string, root layers.Stack) (user, error) {
 	if err != nil {
 		return user{}, err
 	}
-	return resolveUser(spec, passwd, group)
+	u, err := resolveUser(spec, passwd, group)
+	if err != nil {
+		return u, err
+	}
+	return u, u.add(more, group)
+}
+
+// add gives the user more groups.
+func (u *user) add(more []string, group []groupEntry) error {
+	for _, name := range more {
+		gid, numeric := parseID(name)
+		i := slices.IndexFunc(group, func(e groupEntry) bool { return e.name == name })
+		switch {
+		case i >= 0:
+			gid = group[i].gid
+		case !numeric:
+			return fmt.Errorf("unable to find group %s: no matching entries in group file", name)
+		}
+		if !slices.Contains(u.groups, gid) {
+			u.groups = append(u.groups, gid)
+		}
+	}
+	return nil
 }
 
 func resolveUser(spec string, passwd []passwdEntry, group []groupEntry) (user, error) {

@@ -10,9 +10,16 @@ import (
 	"strings"
 )
 
-// Hosts returns a container's /etc/hosts: the loopback names and its own, which
-// leads to addr when it has one. See hosts(5).
-func Hosts(hostname string, addr netip.Addr) []byte {
+// Host is a line of hosts(5).
+type Host struct {
+	Name string
+	Addr netip.Addr
+}
+
+// Hosts returns a container's /etc/hosts: the loopback names, those that were
+// asked for, and the container's own, which leads to addr when it has one. See
+// hosts(5).
+func Hosts(hostname string, addr netip.Addr, more ...Host) []byte {
 	var b strings.Builder
 	b.WriteString("127.0.0.1\tlocalhost\n")
 	b.WriteString("::1\tlocalhost ip6-localhost ip6-loopback\n")
@@ -20,29 +27,70 @@ func Hosts(hostname string, addr netip.Addr) []byte {
 	b.WriteString("ff00::\tip6-mcastprefix\n")
 	b.WriteString("ff02::1\tip6-allnodes\n")
 	b.WriteString("ff02::2\tip6-allrouters\n")
+	for _, h := range more {
+		fmt.Fprintf(&b, "%s\t%s\n", h.Addr, h.Name)
+	}
 	if addr.IsValid() {
 		fmt.Fprintf(&b, "%s\t%s\n", addr, hostname)
 	}
 	return []byte(b.String())
 }
 
-// ResolvConf returns a container's /etc/resolv.conf made from the host's. A
-// container with a network of its own can't reach the host's loopback, so
-// resolvers there are left out; comments and options stay. See resolv.conf(5).
-func ResolvConf(host io.Reader, ownNetwork bool) ([]byte, error) {
+// Resolver is what takes the place of the host's settings in resolv.conf(5). Of
+// a list that is empty the host's lines stay.
+type Resolver struct {
+	Servers []string
+	Search  []string // "." alone is no search at all
+	Options []string
+	// OwnNetwork says that the host's loopback can't be reached: resolvers there
+	// are left out.
+	OwnNetwork bool
+}
+
+// ResolvConf returns a container's /etc/resolv.conf made from the host's, whose
+// comments stay. See resolv.conf(5).
+func ResolvConf(host io.Reader, r Resolver) ([]byte, error) {
 	var b strings.Builder
 	lines := bufio.NewScanner(host)
 	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if ownNetwork && len(fields) >= 2 && fields[0] == "nameserver" {
-			if addr, err := netip.ParseAddr(fields[1]); err == nil && addr.IsLoopback() {
-				continue
-			}
+		if !r.replaces(strings.Fields(lines.Text())) {
+			b.WriteString(lines.Text() + "\n")
 		}
-		b.WriteString(lines.Text() + "\n")
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("read resolv.conf: %w", err)
 	}
+	for _, s := range r.Servers {
+		b.WriteString("nameserver " + s + "\n")
+	}
+	if len(r.Search) > 0 && (len(r.Search) > 1 || r.Search[0] != ".") {
+		b.WriteString("search " + strings.Join(r.Search, " ") + "\n")
+	}
+	if len(r.Options) > 0 {
+		b.WriteString("options " + strings.Join(r.Options, " ") + "\n")
+	}
 	return []byte(b.String()), nil
+}
+
+// replaces reports whether a line of the host's file is left out.
+func (r Resolver) replaces(fields []string) bool {
+	if len(fields) == 0 {
+		return false
+	}
+	switch fields[0] {
+	case "nameserver":
+		if len(r.Servers) > 0 {
+			return true
+		}
+		if !r.OwnNetwork || len(fields) < 2 {
+			return false
+		}
+		addr, err := netip.ParseAddr(fields[1])
+		return err == nil && addr.IsLoopback()
+	case "search", "domain":
+		return len(r.Search) > 0
+	case "options":
+		return len(r.Options) > 0
+	}
+	return false
 }

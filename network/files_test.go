@@ -18,13 +18,17 @@ func TestHostsNamesTheLoopbackAndTheContainer(t *testing.T) {
 	for _, c := range []struct {
 		name, host string
 		addr       netip.Addr
+		more       []network.Host
 		want       string
 	}{
-		{"no address", "box", netip.Addr{}, loopback},
-		{"an address", "box", netip.MustParseAddr("172.17.0.2"), loopback + "172.17.0.2\tbox\n"},
-		{"a domain", "box.example.org box", netip.MustParseAddr("fd00::2"), loopback + "fd00::2\tbox.example.org box\n"},
+		{"no address", "box", netip.Addr{}, nil, loopback},
+		{"an address", "box", netip.MustParseAddr("172.17.0.2"), nil, loopback + "172.17.0.2\tbox\n"},
+		{"a domain", "box.example.org box", netip.MustParseAddr("fd00::2"), nil, loopback + "fd00::2\tbox.example.org box\n"},
+		{"other hosts", "box", netip.MustParseAddr("172.17.0.2"), []network.Host{
+			{Name: "db", Addr: netip.MustParseAddr("10.0.0.1")}, {Name: "db", Addr: netip.MustParseAddr("fd00::1")},
+		}, loopback + "10.0.0.1\tdb\nfd00::1\tdb\n172.17.0.2\tbox\n"},
 	} {
-		if got := string(network.Hosts(c.host, c.addr)); got != c.want {
+		if got := string(network.Hosts(c.host, c.addr, c.more...)); got != c.want {
 			t.Errorf("%s: got\n%swant\n%s", c.name, got, c.want)
 		}
 	}
@@ -58,13 +62,31 @@ options edns0 trust-ad
 		{"the host's network", host, false, host + "\n"},
 		{"an empty file", "", true, ""},
 	} {
-		got, err := network.ResolvConf(strings.NewReader(c.host), c.own)
+		got, err := network.ResolvConf(strings.NewReader(c.host), network.Resolver{OwnNetwork: c.own})
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s: %v, got\n%swant\n%s", c.name, err, got, c.want)
 		}
 	}
 	broken := errors.New("broken")
-	if _, err := network.ResolvConf(iotest.ErrReader(broken), true); !errors.Is(err, broken) {
+	if _, err := network.ResolvConf(iotest.ErrReader(broken), network.Resolver{}); !errors.Is(err, broken) {
 		t.Errorf("a file that can't be read: %v", err)
+	}
+}
+
+func TestResolversThatWereAskedForTakeTheHostsPlace(t *testing.T) {
+	const host = "# by hand\ndomain example.org\nnameserver 10.0.0.1\noptions edns0\nsearch example.org\nsortlist 10.0.0.0\n"
+	for _, c := range []struct {
+		r    network.Resolver
+		want string
+	}{
+		{network.Resolver{Servers: []string{"127.0.0.1", "fd00::53"}, OwnNetwork: true}, "# by hand\ndomain example.org\noptions edns0\nsearch example.org\nsortlist 10.0.0.0\nnameserver 127.0.0.1\nnameserver fd00::53\n"},
+		{network.Resolver{Search: []string{"a.org", "b.org"}}, "# by hand\nnameserver 10.0.0.1\noptions edns0\nsortlist 10.0.0.0\nsearch a.org b.org\n"},
+		{network.Resolver{Search: []string{"."}}, "# by hand\nnameserver 10.0.0.1\noptions edns0\nsortlist 10.0.0.0\n"},
+		{network.Resolver{Options: []string{"ndots:2", "rotate"}}, "# by hand\ndomain example.org\nnameserver 10.0.0.1\nsearch example.org\nsortlist 10.0.0.0\noptions ndots:2 rotate\n"},
+	} {
+		got, err := network.ResolvConf(strings.NewReader(host), c.r)
+		if err != nil || string(got) != c.want {
+			t.Errorf("%+v: %v, got\n%swant\n%s", c.r, err, got, c.want)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"math/big"
@@ -31,6 +30,9 @@ type createFlags struct {
 	cpuShares, pidsLimit            int64
 	rm, interactive, tty, readOnly  bool
 	privileged, quiet               bool
+	annotation, labelFile           []string
+	names                           nameFlags
+	isolation                       isolationFlags
 }
 
 func (f *createFlags) register(flags *pflag.FlagSet) {
@@ -52,6 +54,10 @@ func (f *createFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.tmpfs, "tmpfs", nil, "Mount a tmpfs directory")
 	flags.StringArrayVar(&f.mount, "mount", nil, "Attach a filesystem mount to the container")
 	flags.StringArrayVarP(&f.label, "label", "l", nil, "Set meta data on a container")
+	flags.StringArrayVar(&f.labelFile, "label-file", nil, "Read in a line delimited file of labels")
+	flags.StringArrayVar(&f.annotation, "annotation", nil, "Add an annotation to the container (passed through to the OCI runtime)")
+	f.names.register(flags)
+	f.isolation.register(flags)
 	flags.StringSliceVar(&f.capAdd, "cap-add", nil, "Add Linux capabilities")
 	flags.StringSliceVar(&f.capDrop, "cap-drop", nil, "Drop Linux capabilities")
 	flags.StringArrayVar(&f.ulimit, "ulimit", nil, "Ulimit options")
@@ -112,9 +118,13 @@ func (f *createFlags) options(flags *pflag.FlagSet, args []string) (container.Op
 	if err != nil {
 		return o, err
 	}
+	labels, err := f.labels()
+	if err != nil {
+		return o, err
+	}
 	o.Config = container.Config{
 		Hostname: f.hostname, User: f.user, WorkingDir: f.workdir,
-		OpenStdin: f.interactive, Tty: f.tty, Env: env, Cmd: command, Labels: keyValues(f.label),
+		OpenStdin: f.interactive, Tty: f.tty, Env: env, Cmd: command, Labels: labels,
 		StopSignal: f.stopSignal,
 	}
 	if flags.Changed("stop-timeout") {
@@ -124,7 +134,8 @@ func (f *createFlags) options(flags *pflag.FlagSet, args []string) (container.Op
 		NetworkMode: f.network, AutoRemove: f.rm, Privileged: f.privileged, ReadonlyRootfs: f.readOnly,
 		CapAdd: f.capAdd, CapDrop: f.capDrop, CpuShares: f.cpuShares, CpusetCpus: f.cpuset,
 		PidsLimit: f.pidsLimit, ContainerIDFile: f.cidfile, Binds: f.volume,
-		LogConfig: container.LogConfig{Type: f.logDriver, Config: keyValues(f.logOpt)},
+		LogConfig:   container.LogConfig{Type: f.logDriver, Config: keyValues(f.logOpt)},
+		Annotations: keyValues(f.annotation),
 	}
 	if o.HostConfig.Without, err = container.ParseWithout(f.without); err != nil {
 		return o, err
@@ -132,7 +143,7 @@ func (f *createFlags) options(flags *pflag.FlagSet, args []string) (container.Op
 	if slices.Contains(f.without, "net") && !flags.Changed("network") && !flags.Changed("net") {
 		o.HostConfig.NetworkMode = "host"
 	}
-	return o, errors.Join(f.sizes(&o.HostConfig), f.mounts(&o.HostConfig), f.ulimits(&o.HostConfig))
+	return o, errors.Join(f.sizes(&o.HostConfig), f.mounts(&o.HostConfig), f.ulimits(&o.HostConfig), f.names.apply(&o), f.isolation.apply(&o.HostConfig))
 }
 
 // keyValues makes a map of KEY=VALUE or KEY.
@@ -230,57 +241,6 @@ func (f *createFlags) ulimits(h *container.HostConfig) error {
 		h.Ulimits = append(h.Ulimits, u)
 	}
 	return nil
-}
-
-// environment returns the variables of the files, then those of the flags. A
-// name alone takes its value from gocker's own environment, or none.
-func (f *createFlags) environment() ([]string, error) {
-	var lines []string
-	for _, path := range f.envFile {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		more, err := readEnvFile(bufio.NewScanner(file))
-		if err = errors.Join(err, file.Close()); err != nil {
-			return nil, fmt.Errorf("env file %s: %w", path, err)
-		}
-		lines = append(lines, more...)
-	}
-	lines = append(lines, f.env...)
-	for i, v := range lines {
-		name, _, hasValue := strings.Cut(v, "=")
-		if name == "" {
-			return nil, fmt.Errorf("invalid environment variable: %s", v)
-		}
-		if value, set := os.LookupEnv(v); !hasValue && set {
-			lines[i] = v + "=" + value
-		}
-	}
-	return lines, nil
-}
-
-// readEnvFile reads lines NAME=VALUE or NAME, with comments after a leading #.
-func readEnvFile(lines *bufio.Scanner) ([]string, error) {
-	var env []string
-	for lines.Scan() {
-		line := strings.TrimLeft(strings.TrimPrefix(lines.Text(), "\ufeff"), " \t")
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		name, _, hasValue := strings.Cut(line, "=")
-		if name == "" {
-			return nil, fmt.Errorf("no variable name on line '%s'", line)
-		}
-		if strings.ContainsAny(name, " \t") {
-			return nil, fmt.Errorf("variable '%s' contains whitespaces", name)
-		}
-		if _, set := os.LookupEnv(name); !hasValue && !set {
-			continue
-		}
-		env = append(env, line)
-	}
-	return env, lines.Err()
 }
 
 // cidfile is the file of --cidfile; nil stands for none.
