@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"time"
 
@@ -232,7 +233,7 @@ func (c *Container) write(spec *Spec) error {
 		return err
 	}
 	for _, f := range files {
-		if err := os.WriteFile(filepath.Join(c.dir, f.name), f.data, 0o644); err != nil {
+		if err := newFile(filepath.Join(c.dir, f.name), f.data, false); err != nil {
 			return fmt.Errorf("create container: %w", err)
 		}
 	}
@@ -241,11 +242,13 @@ func (c *Container) write(spec *Spec) error {
 	}
 	durable := !c.HostConfig.AutoRemove
 	c.State = State{Status: Created}
-	if err := c.writeState(); err != nil {
-		return err
-	}
-	if err := writeJSON(filepath.Join(c.dir, "config.json"), spec, durable); err != nil {
-		return err
+	for _, f := range []struct {
+		name string
+		v    any
+	}{{"state.json", &c.State}, {"config.json", spec}} {
+		if err := newFile(filepath.Join(c.dir, f.name), appendJSON(nil, reflect.ValueOf(f.v)), durable); err != nil {
+			return fmt.Errorf("create container: %w", err)
+		}
 	}
 	return writeJSON(c.recordPath(), &c.Record, durable)
 }

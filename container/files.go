@@ -18,25 +18,52 @@ func writeJSON(path string, v any, durable bool) error {
 
 func writeFile(path string, b []byte, durable bool) error {
 	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil && durable {
-		err = unix.Fdatasync(int(f.Fd()))
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
+	err := newFile(tmp, b, durable)
 	if err == nil {
 		err = unix.Rename(tmp, path)
 	}
 	if err != nil {
-		os.Remove(tmp)
+		_ = unix.Unlink(tmp)
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
+}
+
+// newFile writes a file that is not to be read before something else says so, and
+// that nobody else writes. It does without package os, which has its poller try
+// each file: a container's are ten.
+func newFile(path string, b []byte, durable bool) error {
+	fd, err := retry(func() (int, error) {
+		return unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, 0o644)
+	})
+	if err != nil {
+		return &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	for len(b) > 0 && err == nil {
+		var n int
+		n, err = retry(func() (int, error) { return unix.Write(fd, b) })
+		b = b[max(n, 0):]
+	}
+	if err == nil && durable {
+		err = unix.Fdatasync(fd)
+	}
+	if cerr := unix.Close(fd); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return &os.PathError{Op: "write", Path: path, Err: err}
+	}
+	return nil
+}
+
+// retry repeats a system call that a signal has interrupted.
+func retry(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
 }
 
 func readJSON(path string, v any) error {
