@@ -163,6 +163,7 @@ func (c *cli) createContainer(ctx context.Context, store *container.Store, f *cr
 			return nil, err
 		}
 	}
+	calmSysmon()
 	ctr, warnings, err := store.Create(opts)
 	for _, w := range warnings {
 		fmt.Fprintln(c.err, "WARNING: "+w)
