@@ -7,7 +7,8 @@
 # are measured in one call of hyperfine.
 #
 #	RUNS  runs of each command, 60 unless given
-#	ONLY  start, throughput, memory, version, explain or size, to measure one thing
+#	ONLY  start, throughput, exec, background, list, memory, version, explain or
+#	      size, to measure one thing
 set -eu
 
 gocker=$(realpath "$1")
@@ -20,7 +21,7 @@ runs=${RUNS:-60}
 }
 
 work=$(mktemp -d /var/tmp/gocker-bench.XXXXXX)
-registry='' dockerd='' sleeper=''
+registry='' dockerd='' sleeper='' with_docker=''
 
 # shellcheck disable=SC2317 # called by the trap
 cleanup() {
@@ -29,6 +30,7 @@ cleanup() {
 	containers=$("$gocker" ps -aq 2>/dev/null) || :
 	# shellcheck disable=SC2086 # a list of words
 	[ -z "$containers" ] || "$gocker" rm -f $containers >/dev/null || :
+	[ ! -d "$work/run/runc" ] || runc --root "$work/run/runc" delete -f target >/dev/null 2>&1 || :
 	for pid in $registry $dockerd $sleeper; do
 		kill "$pid" 2>/dev/null || :
 		wait "$pid" 2>/dev/null || :
@@ -118,18 +120,30 @@ make_bundle() {
 	runc --root "$work/run/runc" run -b "$bundle" probe </dev/null
 }
 
+docker="docker -H unix://$work/run/docker.sock"
+
 docker_() { docker -H "unix://$work/run/docker.sock" "$@"; }
 
 # start_docker fails when this machine can't have a docker engine.
 start_docker() {
-	command -v dockerd >/dev/null || return 1
-	dockerd --data-root "$work/fs/docker" --exec-root "$work/run/docker" \
-		--pidfile "$work/run/docker.pid" -H "unix://$work/run/docker.sock" \
-		--bridge=none --iptables=false --ip6tables=false >"$work/dockerd.log" 2>&1 </dev/null &
-	dockerd=$!
-	until_true docker_ version &&
-		docker_ pull -q "$image" >/dev/null &&
-		docker_ run --rm --network none "$image" true >/dev/null
+	[ -z "$with_docker" ] || [ "$with_docker" = yes ] || return 1
+	[ -z "$with_docker" ] || return 0
+	with_docker=no
+	if command -v dockerd >/dev/null; then
+		dockerd --data-root "$work/fs/docker" --exec-root "$work/run/docker" \
+			--pidfile "$work/run/docker.pid" -H "unix://$work/run/docker.sock" \
+			--bridge=none --iptables=false --ip6tables=false >"$work/dockerd.log" 2>&1 </dev/null &
+		dockerd=$!
+		if until_true docker_ version &&
+			docker_ pull -q "$image" >/dev/null &&
+			docker_ run --rm --network none "$image" true >/dev/null; then
+			with_docker=yes
+			return
+		fi
+		tail -n 3 "$work/dockerd.log" >&2 || :
+	fi
+	left_out "docker, because no engine could be started on this machine."
+	return 1
 }
 
 # compare NAME COMMAND... measures the commands in one call.
@@ -144,18 +158,13 @@ measure_start() {
 	set -- "$gocker run --rm --network none $image true" \
 		"runc --root $work/run/runc run -b $bundle bench"
 	if start_docker; then
-		set -- "$@" "docker -H unix://$work/run/docker.sock run --rm --network none $image true"
-		with_docker=yes
-	else
-		tail -n 3 "$work/dockerd.log" >&2 || :
-		left_out "docker, because no engine could be started on this machine."
-		with_docker=
+		set -- "$@" "$docker run --rm --network none $image true"
 	fi
 	compare start "$@"
 	ours=$(median "$work/start.json" 0) theirs=$(median "$work/start.json" 1)
 	row "\`run --rm --network none IMAGE true\` beside \`runc run\` of a bare bundle" \
 		"$(ms "$ours")" "$(ms "$theirs")" "$(ratio "$ours" "$theirs")" "<=0.5"
-	if [ -n "$with_docker" ]; then
+	if [ "$with_docker" = yes ]; then
 		theirs=$(median "$work/start.json" 2)
 		row "the same beside \`docker run\`" \
 			"$(ms "$ours")" "$(ms "$theirs")" "$(ratio "$ours" "$theirs")" "<=0.08"
@@ -178,6 +187,77 @@ measure_throughput() {
 	row "runs a second, 4 at a time, beside runc" \
 		"$(awk "BEGIN { printf \"%.0f/s\", $ours }")" "$(awk "BEGIN { printf \"%.0f/s\", $theirs }")" \
 		"$(ratio "$ours" "$theirs")" ">=3"
+}
+
+# measure_exec starts one process in a container that runs.
+measure_exec() {
+	mkdir "$work/sleeping"
+	jq --arg root "$bundle/rootfs" '.root.path = $root | .process.args = ["sleep", "1000"]' \
+		"$bundle/config.json" >"$work/sleeping/config.json"
+	runc --root "$work/run/runc" run -d -b "$work/sleeping" target </dev/null >/dev/null 2>&1
+	"$gocker" run -d --name target --network none "$image" sleep 1000 >/dev/null
+	set -- "$gocker exec target true" "runc --root $work/run/runc exec target true"
+	if start_docker; then
+		docker_ run -d --name target --network none "$image" sleep 1000 >/dev/null
+		set -- "$@" "$docker exec target true"
+	fi
+	compare exec "$@"
+	ours=$(median "$work/exec.json" 0) theirs=$(median "$work/exec.json" 1)
+	row "\`exec CONTAINER true\` beside \`runc exec\`" \
+		"$(ms "$ours")" "$(ms "$theirs")" "$(ratio "$ours" "$theirs")" "<=0.25"
+	if [ "$with_docker" = yes ]; then
+		theirs=$(median "$work/exec.json" 2)
+		row "the same beside \`docker exec\`" \
+			"$(ms "$ours")" "$(ms "$theirs")" "$(ratio "$ours" "$theirs")" "<=0.1"
+		docker_ rm -f target >/dev/null
+	fi
+	"$gocker" rm -f target >/dev/null
+	runc --root "$work/run/runc" delete -f target
+}
+
+# measure_background starts fifty containers, one after the other, and weighs
+# their monitors.
+measure_background() {
+	start_docker || return 0
+	for rival in "ours:$gocker" "theirs:$docker"; do
+		cat >"$work/${rival%%:*}" <<-END
+			for i in \$(seq 50); do ${rival#*:} run -d --network none $image sleep 1000; done
+		END
+	done
+	cat >"$work/clean" <<-END
+		for engine in "$gocker" "$docker"; do
+			all=\$(\$engine ps -aq)
+			[ -z "\$all" ] || \$engine rm -f \$all
+		done
+	END
+	note "background, 50 containers"
+	# Ours last: they are weighed.
+	hyperfine -N --runs 3 --prepare "sh $work/clean" --export-json "$work/background.json" \
+		"sh $work/theirs" "sh $work/ours" >&2
+	theirs=$(awk "BEGIN { print $(median "$work/background.json" 0) / 50 }")
+	ours=$(awk "BEGIN { print $(median "$work/background.json" 1) / 50 }")
+	row "each of 50 \`run -d IMAGE sleep 1000\` beside \`docker run -d\`" \
+		"$(ms "$ours")" "$(ms "$theirs")" "$(ratio "$ours" "$theirs")" "<=0.1"
+	sleep 2 # the last has to come to rest
+	largest=$(for id in $("$gocker" ps -q --no-trunc); do
+		awk '/^Pss:/ { printf "%.2f\n", $2 / 1024 }' "/proc/$(monitor_of "$id")/smaps_rollup"
+	done | sort -n | tail -n 1)
+	row "private memory of the largest of their monitors (Pss, MiB)" "$largest" "" "$largest" "<=3"
+	sh "$work/clean" >/dev/null
+}
+
+# measure_list lists two hundred containers that have been created.
+measure_list() {
+	start_docker || return 0
+	for _ in $(seq 200); do
+		"$gocker" create --network none "$image" true >/dev/null
+		docker_ create --network none "$image" true >/dev/null
+	done
+	compare list "$gocker ps -a" "$docker ps -a"
+	ours=$(median "$work/list.json" 0) theirs=$(median "$work/list.json" 1)
+	row "\`ps -a\` with 200 containers beside \`docker ps -a\`" \
+		"$(ms "$ours")" "$(ms "$theirs")" "$(ratio "$ours" "$theirs")" "<=0.4"
+	sh -c "$gocker rm \$($gocker ps -aq); $docker rm \$($docker ps -aq)" >/dev/null
 }
 
 monitor_of() {
@@ -230,14 +310,14 @@ start_registry
 make_bundle
 : >"$work/table"
 : >"$work/left-out"
-for what in start throughput memory version explain size; do
+for what in start throughput exec background list memory version explain size; do
 	if wanted "$what"; then "measure_$what"; fi
 done
 
 cat <<END
 $(date -u +%Y-%m-%d), $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, \
 Linux $(uname -r), gocker $("$gocker" version --format '{{.Client.Version}}'), $(runc --version | head -n 1)\
-$([ -z "${with_docker:-}" ] || docker_ version --format ', docker {{.Server.Version}}'). Medians of $runs runs.
+$([ "$with_docker" != yes ] || docker_ version --format ', docker {{.Server.Version}}'). Medians of $runs runs.
 
 | what | gocker | beside | ratio or value | limit | met |
 | --- | --- | --- | --- | --- | --- |
