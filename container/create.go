@@ -6,10 +6,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"time"
 
+	"gocker/container/quickjson"
 	"gocker/layers"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -246,7 +246,7 @@ func (c *Container) write(spec *Spec) error {
 		name string
 		v    any
 	}{{"state.json", &c.State}, {"config.json", spec}} {
-		if err := newFile(filepath.Join(c.dir, f.name), appendJSON(nil, reflect.ValueOf(f.v)), durable); err != nil {
+		if err := newFile(filepath.Join(c.dir, f.name), quickjson.Append(nil, f.v), durable); err != nil {
 			return fmt.Errorf("create container: %w", err)
 		}
 	}

@@ -1,11 +1,11 @@
 package container
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"reflect"
+
+	"gocker/container/quickjson"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,7 +13,7 @@ import (
 // writeJSON replaces a file whole: readers see the old one or the new. With
 // durable it is on the disk when the call returns.
 func writeJSON(path string, v any, durable bool) error {
-	return writeFile(path, appendJSON(nil, reflect.ValueOf(v)), durable)
+	return writeFile(path, quickjson.Append(nil, v), durable)
 }
 
 func writeFile(path string, b []byte, durable bool) error {
@@ -66,12 +66,13 @@ func retry(call func() (int, error)) (int, error) {
 	}
 }
 
+// readJSON reads a file into v, whatever that was before.
 func readJSON(path string, v any) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(b, v); err != nil {
+	if err := quickjson.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
 	return nil

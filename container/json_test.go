@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"gocker/container/quickjson"
 )
 
 func TestJSONIsThatOfPackageJSON(t *testing.T) {
@@ -16,8 +18,18 @@ func TestJSONIsThatOfPackageJSON(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := appendJSON(nil, reflect.ValueOf(v)); string(got) != string(want) {
+			if got := quickjson.Append(nil, v); string(got) != string(want) {
 				t.Errorf("%T, depth %d:\ngot  %s\nwant %s", v, depth, got, want)
+			}
+			// The fields that are no UTF-8 are not what they were.
+			back, wantBack := reflect.New(reflect.TypeOf(v).Elem()), reflect.New(reflect.TypeOf(v).Elem())
+			if err := json.Unmarshal(want, wantBack.Interface()); err != nil {
+				t.Fatal(err)
+			}
+			if !quickjson.Read(want, back.Interface()) {
+				t.Errorf("%T, depth %d: left to encoding/json: %s", v, depth, want)
+			} else if !reflect.DeepEqual(back.Interface(), wantBack.Interface()) {
+				t.Errorf("%T, depth %d:\nread %+v\nwant %+v", v, depth, back, wantBack)
 			}
 		}
 	}

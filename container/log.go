@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"time"
 	"unicode/utf8"
+
+	"gocker/container/quickjson"
 )
 
 // LogEntry is one line of a container's log, docker's json-file. A line of
@@ -77,7 +79,7 @@ func (s *logStream) flush() error {
 // encoding/json would write a [LogEntry].
 func (s *logStream) encode(n int, now time.Time) {
 	s.out = append(s.out, `{"log":"`...)
-	s.out = appendEscaped(s.out, s.part[:n])
+	s.out = quickjson.AppendEscaped(s.out, s.part[:n])
 	s.out = append(s.out, `","stream":"`...)
 	s.out = append(s.out, s.name...)
 	s.out = append(append(s.out, '"'), s.log.attrs...)
@@ -99,43 +101,4 @@ func wholeRunes(b []byte) int {
 		}
 	}
 	return len(b)
-}
-
-// appendEscaped appends text as the inside of a JSON string. What is no UTF-8
-// becomes U+FFFD. As in docker's logs, what has a meaning in HTML is escaped.
-func appendEscaped(out, text []byte) []byte {
-	const hex = "0123456789abcdef"
-	done := 0 // what has been appended
-	for i := 0; i < len(text); {
-		b := text[i]
-		if b >= ' ' && b < utf8.RuneSelf && b != '"' && b != '\\' && b != '<' && b != '>' && b != '&' {
-			i++
-			continue
-		}
-		c, size := utf8.DecodeRune(text[i:])
-		var escape string
-		switch {
-		case c == '"' || c == '\\':
-			escape = `\` + string(c)
-		case c == '\n':
-			escape = `\n`
-		case c == '\r':
-			escape = `\r`
-		case c == '\t':
-			escape = `\t`
-		case c == utf8.RuneError && size == 1:
-			escape = `\ufffd`
-		case c < ' ' || c == '<' || c == '>' || c == '&':
-			out = append(append(out, text[done:i]...), '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-			done = i + size
-		case c == '\u2028' || c == '\u2029': // ends a line of JavaScript
-			escape = `\u202` + hex[c&15:c&15+1]
-		}
-		if escape != "" {
-			out = append(append(out, text[done:i]...), escape...)
-			done = i + size
-		}
-		i += size
-	}
-	return append(out, text[done:]...)
 }

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"unicode/utf8"
+
+	"gocker/container/quickjson"
 )
 
 func TestOutputIsLoggedByLinesOf16KiB(t *testing.T) {
@@ -80,7 +82,7 @@ func TestAnEntryIsWrittenAsJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := `"` + string(appendEscaped(nil, []byte(text))) + `"`
+		got := `"` + string(quickjson.AppendEscaped(nil, []byte(text))) + `"`
 		// These have short forms, which not every version of Go writes.
 		for long, short := range map[string]string{`\u0008`: `\b`, `\u000c`: `\f`} {
 			want = bytes.ReplaceAll(want, []byte(short), []byte(long))

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"reflect"
 	"strconv"
 	"sync"
+
+	"gocker/container/quickjson"
 )
 
 // logFile appends to a log; its streams may be written at the same time. A nil
@@ -43,7 +44,7 @@ func (c *Container) openLog() (*logFile, error) {
 	}
 	l := &logFile{limits: limits}
 	if attrs := c.logAttrs(); len(attrs) > 0 {
-		l.attrs = appendJSON([]byte(`,"attrs":`), reflect.ValueOf(attrs))
+		l.attrs = quickjson.Append([]byte(`,"attrs":`), attrs)
 	}
 	return l, l.open(path)
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"gocker/container/quickjson"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sys/unix"
@@ -115,7 +117,7 @@ func (s *Store) readRefs() (*refs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read refs: %w", err)
 	}
-	if err := unmarshal(b, &r.IndexManifest); err != nil {
+	if err := quickjson.Unmarshal(b, &r.IndexManifest); err != nil {
 		return nil, fmt.Errorf("read refs: %s: %w", path, err)
 	}
 	return &r, nil

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"mime"
 
+	"gocker/container/quickjson"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
@@ -99,7 +101,7 @@ func isIndex(raw []byte, contentType string) (bool, error) {
 // parseManifest reads an image's manifest and refuses what can't be pulled.
 func parseManifest(raw []byte) (*v1.Manifest, error) {
 	var m v1.Manifest
-	if err := unmarshal(raw, &m); err != nil {
+	if err := quickjson.Unmarshal(raw, &m); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
 	if !configTypes[m.Config.MediaType] {
@@ -131,7 +133,7 @@ func parseManifest(raw []byte) (*v1.Manifest, error) {
 // parseIndex reads the list of an index.
 func parseIndex(raw []byte) ([]v1.Descriptor, error) {
 	var index v1.IndexManifest
-	if err := unmarshal(raw, &index); err != nil {
+	if err := quickjson.Unmarshal(raw, &index); err != nil {
 		return nil, fmt.Errorf("manifest list: %w", err)
 	}
 	for i, d := range index.Manifests {
@@ -145,7 +147,7 @@ func parseIndex(raw []byte) ([]v1.Descriptor, error) {
 // parseConfig reads the config of manifest m. Layers and diff IDs must pair up.
 func parseConfig(raw []byte, m *v1.Manifest) (*v1.ConfigFile, error) {
 	var c v1.ConfigFile
-	if err := unmarshal(raw, &c); err != nil {
+	if err := quickjson.Unmarshal(raw, &c); err != nil {
 		return nil, fmt.Errorf("image config: %w", err)
 	}
 	if len(c.RootFS.DiffIDs) != len(m.Layers) {

@@ -15,11 +15,11 @@ import (
 // nothing of gocker.
 var mayImport = map[string][]string{
 	"cmd/gocker": {"cgroup", "container", "container/step", "image", "layers"},
-	"container":  {"cgroup", "container/step", "layers", "network"},
+	"container":  {"cgroup", "container/quickjson", "container/step", "layers", "network"},
 	"cgroup":     {"container/step"},
 	"layers":     {"container/step"},
 	"network":    {"container/step"},
-	"image":      {},
+	"image":      {"container/quickjson"},
 }
 
 // onlyInCmd are the libraries that talk to a user.

@@ -1,9 +1,11 @@
-package image
+package quickjson_test
 
 import (
 	"encoding/json"
 	"reflect"
 	"testing"
+
+	"gocker/container/quickjson"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -37,7 +39,7 @@ func FuzzADocumentReadsAsByEncodingJSON(f *testing.F) {
 			func() any { return new(v1.Descriptor) },
 		} {
 			got, want := v(), v()
-			err, wantErr := unmarshal(raw, got), json.Unmarshal(raw, want)
+			err, wantErr := quickjson.Unmarshal(raw, got), json.Unmarshal(raw, want)
 			if (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
 				t.Errorf("%q into %T: error %v, encoding/json has %v", raw, got, err, wantErr)
 			}
@@ -51,9 +53,8 @@ func FuzzADocumentReadsAsByEncodingJSON(f *testing.F) {
 // Else it would be slow, which no other test would tell.
 func TestDocumentsOfRegistriesAreUnderstood(t *testing.T) {
 	for i, v := range []any{new(v1.IndexManifest), new(v1.Manifest), new(v1.ConfigFile)} {
-		d := decoder{rest: []byte(understood[i])}
-		if !d.value(reflect.ValueOf(v).Elem()) || len(d.rest) > 0 {
-			t.Errorf("left to encoding/json at %q: %s", d.rest, understood[i])
+		if !quickjson.Read([]byte(understood[i]), v) {
+			t.Errorf("left to encoding/json: %s", understood[i])
 		}
 	}
 }
@@ -61,7 +62,7 @@ func TestDocumentsOfRegistriesAreUnderstood(t *testing.T) {
 func BenchmarkReadOneConfig(b *testing.B) {
 	for b.Loop() {
 		var c v1.ConfigFile
-		if err := unmarshal([]byte(understood[2]), &c); err != nil {
+		if err := quickjson.Unmarshal([]byte(understood[2]), &c); err != nil {
 			b.Fatal(err)
 		}
 	}
