@@ -113,6 +113,10 @@ type HostConfig struct {
 	Sysctls           map[string]string `json:",omitempty"`
 	SecurityOpt       []string          `json:",omitempty"`
 	UTSMode           string            `json:",omitempty"` // "host" or ""
+	PidMode           string            `json:",omitempty"` // "host", "container:ID" or ""
+	IpcMode           string            `json:",omitempty"` // "none", "private", "shareable", "host" or "container:ID"
+	Devices           []DeviceMapping   `json:",omitempty"`
+	DeviceCgroupRules []string          `json:",omitempty"` // "c 1:3 rwm", see [ParseDeviceRule]
 	CgroupnsMode      string            `json:",omitempty"` // "host", or "private", which "" means too
 	Ulimits           []Ulimit
 	MaskedPaths       []string
@@ -128,6 +132,12 @@ type HostConfig struct {
 type Ulimit struct {
 	Name       string
 	Hard, Soft int64 // -1 is unlimited
+}
+
+// DeviceMapping is one --device: a node of the host, or a directory of them.
+type DeviceMapping struct {
+	PathOnHost, PathInContainer string
+	CgroupPermissions           string // of "rwm"
 }
 
 // Mount is one --mount, -v or --tmpfs.

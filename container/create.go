@@ -68,13 +68,22 @@ func (s *Store) prepare(o Options) (c *Container, spec *Spec, warnings []string,
 	if c.Mounts, err = s.mountPoints(c); err != nil {
 		return nil, nil, nil, err
 	}
+	donated, err := s.nameDonors(&c.HostConfig)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	u, err := findUser(conf.User, c.HostConfig.GroupAdd, c.lowerStack())
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	spec, err = c.spec(u)
+	if spec, err = c.spec(u); err != nil {
+		return nil, nil, nil, err
+	}
+	for i, ns := range spec.Linux.Namespaces {
+		spec.Linux.Namespaces[i].Path = donated[ns.Type]
+	}
 	c.made = spec
-	return c, spec, warnings, err
+	return c, spec, warnings, nil
 }
 
 func rootfsDir(dir string) (string, error) {

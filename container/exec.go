@@ -220,7 +220,7 @@ func (c *Container) execPlans(spec *Spec, into *os.File) (*plans, error) {
 		return nil, err
 	}
 	p := &plans{group: group}
-	flags := newNamespaces(spec)
+	flags := namespacesToEnter(spec)
 	p.clone = step.Clone{CgroupPath: group.V2Dir()}
 	if flags&unix.CLONE_NEWPID != 0 {
 		p.clone.Into = into

@@ -23,6 +23,10 @@ func (s *Store) ExplainRun(o Options) (*step.Script, error) {
 	if err != nil {
 		return nil, err
 	}
+	if h.joined, err = s.join(c, spec); err != nil {
+		return nil, err
+	}
+	defer closeJoined(h.joined)
 	p, err := c.plans(spec, h, nil)
 	if err != nil {
 		return nil, err
@@ -125,6 +129,10 @@ func (s *Store) ExplainStart(c *Container) (*step.Script, error) {
 	if err != nil {
 		return nil, err
 	}
+	if h.joined, err = s.join(c, spec); err != nil {
+		return nil, err
+	}
+	defer closeJoined(h.joined)
 	p, err := c.plans(spec, h, nil)
 	if err != nil {
 		return nil, err

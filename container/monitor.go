@@ -108,6 +108,10 @@ func (m *Monitor) start(streams Streams) error {
 	if err != nil {
 		return err
 	}
+	if h.joined, err = m.store.join(m.c, spec); err != nil {
+		return err
+	}
+	defer closeJoined(h.joined)
 	if m.log, err = m.c.openLog(); err != nil {
 		return err
 	}
@@ -133,6 +137,9 @@ func (m *Monitor) start(streams Streams) error {
 		return err
 	}
 	if err := m.plans.host.Do(); err != nil {
+		return err
+	}
+	if err := m.plans.openLate(); err != nil {
 		return err
 	}
 	if m.proc, err = m.plans.inside.Fork(m.plans.clone); err != nil {

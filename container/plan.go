@@ -26,6 +26,8 @@ type plans struct {
 	// plan is only printed, and nothing is opened.
 	stdio *stdio
 	links map[string]bool // from etcLinks
+	late  string          // a mount source that the host plan makes, "" for none
+	trees []lateTree
 }
 
 // close closes what was opened for the plans.
@@ -33,9 +35,7 @@ func (p *plans) close() {
 	if p.stdio == nil {
 		return
 	}
-	for _, f := range p.clone.Files[len(p.stdio.theirs):] {
-		f.Close()
-	}
+	closeAll(p.clone.Files[len(p.stdio.theirs):])
 }
 
 // host is what the plans have to know of the machine, looked at once.
@@ -43,6 +43,7 @@ type host struct {
 	cgroups *cgroup.Host
 	ramfs   bool        // "/" is the kernel's first ramfs, which can't be pivoted away
 	caps    step.CapSet // that this process can hand on
+	joined  []joined    // of the one container whose plans are made
 }
 
 // lookAtHost reads the host's mount table and this process's powers.
@@ -93,6 +94,9 @@ func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
 		return nil, err
 	}
 	p := &plans{group: group, host: c.hostPlan(spec, group), stdio: stdio}
+	if c.HostConfig.IpcMode == ipcShareable {
+		p.late = c.shm()
+	}
 	p.links = etcLinks(append(layers.Stack{c.upper()}, c.lowerStack()...))
 	p.clone = step.Clone{CgroupPath: group.V2Dir()}
 	if stdio != nil {
@@ -106,6 +110,8 @@ func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
 		join = append(join, step.Unshare{Flags: unix.CLONE_NEWCGROUP})
 	}
 
+	share := p.joinSteps(h.joined)
+
 	root, err := c.rootSteps(spec)
 	if err != nil {
 		return nil, err
@@ -118,6 +124,7 @@ func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
 	p.inside = step.Plan{
 		{Why: "How soon the kernel kills the process when the machine runs out of memory. What it starts inherits that.", Man: "proc_pid_oom_score_adj(5)", Steps: oomSteps(spec)},
 		{Why: "Enter the control groups, and a cgroup namespace in which they are the root.", Man: "cgroups(7), cgroup_namespaces(7)", Steps: join},
+		{Why: "Enter the namespaces of other containers.", Man: "setns(2)", Steps: share},
 		{Why: "The namespace starts with a copy of the host's mounts. Cut the ties, so that nothing mounted from here on shows on the host, or the other way round.", Man: "mount_namespaces(7)", Steps: privateSteps(spec)},
 		{Why: "The container's own host name, in its own UTS namespace.", Man: "uts_namespaces(7)", Steps: hostnameSteps(spec)},
 		root,
@@ -139,7 +146,7 @@ func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
 
 // hostPlan is what is done outside the container, and undone after it.
 func (c *Container) hostPlan(spec *Spec, group *cgroup.Group) step.Plan {
-	return slices.Concat(unsafeNote(spec), group.Plan(), c.mountScope(spec))
+	return slices.Concat(unsafeNote(spec), group.Plan(), c.mountScope(spec), c.sharedMemory())
 }
 
 var cloneFlags = map[specs.LinuxNamespaceType]uintptr{
@@ -151,8 +158,21 @@ var cloneFlags = map[specs.LinuxNamespaceType]uintptr{
 	specs.CgroupNamespace:  unix.CLONE_NEWCGROUP,
 }
 
-// newNamespaces returns the CLONE_NEW* flags of a spec.
+// newNamespaces returns the CLONE_NEW* flags of the namespaces that a container
+// has of its own.
 func newNamespaces(spec *Spec) uintptr {
+	var flags uintptr
+	for _, ns := range spec.Linux.Namespaces {
+		if ns.Path == "" {
+			flags |= cloneFlags[ns.Type]
+		}
+	}
+	return flags
+}
+
+// namespacesToEnter returns the flags of those, and of other containers', that a
+// container is in.
+func namespacesToEnter(spec *Spec) uintptr {
 	var flags uintptr
 	for _, ns := range spec.Linux.Namespaces {
 		flags |= cloneFlags[ns.Type]
@@ -284,7 +304,13 @@ func (p *plans) bindSteps(m specs.Mount) ([]step.Step, error) {
 		how |= unix.AT_RECURSIVE
 	}
 	fd := -1
-	if p.stdio != nil {
+	late := m.Source == p.late
+	switch {
+	case late && p.stdio != nil:
+		fd = len(p.clone.Files)
+		p.clone.Files = append(p.clone.Files, nil)
+		p.trees = append(p.trees, lateTree{index: fd, source: m.Source, how: how})
+	case p.stdio != nil:
 		tree, err := unix.OpenTree(unix.AT_FDCWD, m.Source, how)
 		if err != nil {
 			return nil, fmt.Errorf("open mount source %s: %w", m.Source, err)
@@ -293,7 +319,7 @@ func (p *plans) bindSteps(m specs.Mount) ([]step.Step, error) {
 		p.clone.Files = append(p.clone.Files, os.NewFile(uintptr(tree), m.Source))
 	}
 	source, err := os.Stat(m.Source)
-	if err != nil && p.stdio != nil {
+	if err != nil && p.stdio != nil && !late {
 		return nil, fmt.Errorf("mount source: %w", err)
 	}
 
@@ -328,4 +354,23 @@ func (p *plans) bindSteps(m specs.Mount) ([]step.Step, error) {
 		steps = append(steps, step.Mount{Target: m.Destination, Flags: unix.MS_REMOUNT | unix.MS_BIND | change | keep})
 	}
 	return steps, nil
+}
+
+// lateTree is a mount source that is there only when the host plan has been done.
+type lateTree struct {
+	index  int // in clone.Files
+	source string
+	how    uint // flags of open_tree(2)
+}
+
+// openLate opens what the host plan has mounted.
+func (p *plans) openLate() error {
+	for _, l := range p.trees {
+		tree, err := unix.OpenTree(unix.AT_FDCWD, l.source, l.how)
+		if err != nil {
+			return fmt.Errorf("open mount source %s: %w", l.source, err)
+		}
+		p.clone.Files[l.index] = os.NewFile(uintptr(tree), l.source)
+	}
+	return nil
 }

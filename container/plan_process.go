@@ -31,6 +31,9 @@ func (p *plans) deviceSteps(spec *Spec) []step.Step {
 	}
 	var steps []step.Step
 	for _, d := range defaultDevices {
+		if slices.ContainsFunc(spec.Linux.Devices, func(asked specs.LinuxDevice) bool { return asked.Path == d.Path }) {
+			continue
+		}
 		steps = append(steps, step.Mknod{Path: d.Path, Type: 'c', Major: d.Major, Minor: d.Minor, Mode: 0o666})
 	}
 	for _, d := range spec.Linux.Devices {

@@ -32,7 +32,7 @@ func findable(spec *Spec, group *cgroup.Group) error {
 		return nil
 	}
 	if _, err := group.Procs(); err != nil {
-		return fmt.Errorf("--without pid: the container's processes could not be found again when it ends: %w", err)
+		return fmt.Errorf("without a PID namespace of its own the container's processes could not be found again when it ends: %w", err)
 	}
 	return nil
 }

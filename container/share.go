@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -18,11 +19,11 @@ func (h *HostConfig) onHost(t specs.LinuxNamespaceType) bool {
 	case specs.MountNamespace:
 		return h.lacks(wallMount)
 	case specs.PIDNamespace:
-		return h.lacks(wallPID)
+		return h.lacks(wallPID) || h.PidMode == modeHost
 	case specs.UTSNamespace:
 		return h.lacks(wallUTS) || h.UTSMode == modeHost
 	case specs.IPCNamespace:
-		return h.lacks(wallIPC)
+		return h.lacks(wallIPC) || h.IpcMode == modeHost
 	case specs.CgroupNamespace:
 		return h.lacks(wallCgroup) || h.CgroupnsMode == modeHost
 	case specs.NetworkNamespace:
@@ -36,6 +37,14 @@ func (h *HostConfig) onHost(t specs.LinuxNamespaceType) bool {
 func (o *Options) validateNamespaces() error {
 	h := &o.HostConfig
 	switch {
+	case h.PidMode != "" && h.PidMode != modeHost && donor(h.PidMode) == "":
+		return errors.New("--pid: invalid PID mode")
+	case !slices.Contains([]string{"", modeHost, ipcNone, ipcPrivate, ipcShareable}, h.IpcMode) && donor(h.IpcMode) == "":
+		return fmt.Errorf("invalid IPC mode: %s", h.IpcMode)
+	case h.lacks(wallPID) && h.PidMode != "":
+		return fmt.Errorf("conflicting options: --pid %s and --without pid, which leaves the container the host's processes", h.PidMode)
+	case h.lacks(wallIPC) && h.IpcMode != "":
+		return fmt.Errorf("conflicting options: --ipc %s and --without ipc, which leaves the container the host's IPC", h.IpcMode)
 	case h.UTSMode != "" && h.UTSMode != modeHost:
 		return errors.New("--uts: invalid UTS mode")
 	case h.CgroupnsMode != "" && h.CgroupnsMode != modeHost && h.CgroupnsMode != "private":

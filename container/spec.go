@@ -64,7 +64,6 @@ func defaultMounts(h *HostConfig) []specs.Mount {
 		{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", access}},
 		{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{access, "nosuid", "noexec", "nodev"}},
 		{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}},
-		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", fmt.Sprintf("size=%d", h.ShmSize)}},
 	}
 }
 
@@ -156,6 +155,14 @@ func (c *Container) spec(u user) (*Spec, error) {
 		if spec.Linux.Devices, err = hostDevices(); err != nil {
 			return nil, err
 		}
+	}
+	nodes, rules, err := host.askedDevices()
+	if err != nil {
+		return nil, err
+	}
+	spec.Linux.Devices = append(spec.Linux.Devices, nodes...)
+	if !host.Privileged && !host.lacks(wallDevices) {
+		spec.Linux.Resources.Devices = append(spec.Linux.Resources.Devices, rules...)
 	}
 	return spec, nil
 }
@@ -347,7 +354,11 @@ func (c *Container) specMounts() []specs.Mount {
 	}
 	// What the user mounts takes the place of a default there and below, as a
 	// whole /dev or /sys of the host does.
-	mounts := slices.DeleteFunc(defaultMounts(&c.HostConfig), func(m specs.Mount) bool {
+	mounts := defaultMounts(&c.HostConfig)
+	if shm := c.shmMount(); shm != nil {
+		mounts = append(mounts, *shm)
+	}
+	mounts = slices.DeleteFunc(mounts, func(m specs.Mount) bool {
 		return slices.ContainsFunc(asked, func(a specs.Mount) bool {
 			return strings.HasPrefix(m.Destination+"/", a.Destination+"/")
 		})

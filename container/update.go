@@ -95,6 +95,7 @@ func (c *Container) prepareUpdate(to HostConfig) (*limitUpdate, error) {
 	changed, linux := *spec, *spec.Linux
 	changed.Linux = &linux
 	linux.Resources = resources(h)
+	linux.Resources.Devices = spec.Linux.Resources.Devices
 	u.spec = &changed
 	if c.State.Status != Running {
 		return u, nil

@@ -136,5 +136,5 @@ func (s *Spec) lacks(wall string) bool {
 
 // has reports whether the container has a new namespace of a type.
 func (s *Spec) has(t specs.LinuxNamespaceType) bool {
-	return slices.ContainsFunc(s.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == t })
+	return slices.ContainsFunc(s.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == t && ns.Path == "" })
 }

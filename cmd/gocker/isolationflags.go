@@ -11,7 +11,9 @@ import (
 // isolationFlags are the flags of run and create that say what a container
 // shares with the host, and what its processes may do there.
 type isolationFlags struct {
+	pid, ipc              string
 	uts, cgroupns         string
+	device, deviceRule    []string
 	groupAdd, securityOpt []string
 	sysctl                []string
 	oomScoreAdj           int
@@ -22,9 +24,13 @@ type isolationFlags struct {
 }
 
 func (f *isolationFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.pid, "pid", "", "PID namespace to use: host or container:NAME")
+	flags.StringVar(&f.ipc, "ipc", "", "IPC mode to use: none, private, shareable, host or container:NAME")
 	flags.StringVar(&f.uts, "uts", "", "UTS namespace to use: host")
 	flags.StringVar(&f.cgroupns, "cgroupns", "", "Cgroup namespace to use (host|private)")
 	flags.StringArrayVar(&f.groupAdd, "group-add", nil, "Add additional groups to join")
+	flags.StringArrayVar(&f.device, "device", nil, "Add a host device to the container")
+	flags.StringArrayVar(&f.deviceRule, "device-cgroup-rule", nil, "Add a rule to the cgroup allowed devices list")
 	flags.StringArrayVar(&f.securityOpt, "security-opt", nil, "Security Options")
 	flags.StringArrayVar(&f.sysctl, "sysctl", nil, "Sysctl options")
 	flags.IntVar(&f.oomScoreAdj, "oom-score-adj", 0, "Tune host's OOM preferences (-1000 to 1000)")
@@ -37,7 +43,20 @@ func (f *isolationFlags) register(flags *pflag.FlagSet) {
 
 // apply adds what the flags say to a container's configuration.
 func (f *isolationFlags) apply(h *container.HostConfig) error {
-	h.UTSMode, h.CgroupnsMode = f.uts, f.cgroupns
+	h.PidMode, h.IpcMode, h.UTSMode, h.CgroupnsMode = f.pid, f.ipc, f.uts, f.cgroupns
+	for _, v := range f.device {
+		d, err := container.ParseDevice(v)
+		if err != nil {
+			return fmt.Errorf("invalid argument %q for \"--device\" flag: %w", v, err)
+		}
+		h.Devices = append(h.Devices, d)
+	}
+	for _, v := range f.deviceRule {
+		if _, err := container.ParseDeviceRule(v); err != nil {
+			return fmt.Errorf("invalid argument %q for \"--device-cgroup-rule\" flag: %w", v, err)
+		}
+	}
+	h.DeviceCgroupRules = f.deviceRule
 	h.GroupAdd, h.SecurityOpt = f.groupAdd, f.securityOpt
 	h.OomScoreAdj, h.OomKillDisable = f.oomScoreAdj, f.oomKillDisable
 	h.CpuPeriod, h.CpuQuota, h.CpusetMems = f.cpuPeriod, f.cpuQuota, f.cpusetMems

@@ -23,6 +23,8 @@ type Clone struct {
 	// Into is a descriptor of a process, see pidfd_open(2), in whose PID
 	// namespace the new one is; nil for the caller's own, or a new one.
 	Into *os.File
+	// IntoPID is the number of that process, for printing.
+	IntoPID int
 	// Files become the descriptors of the process, from 0 on; nil leaves one
 	// out. The first three are /dev/null then. Nothing else is inherited.
 	Files []*os.File
@@ -88,8 +90,15 @@ func namespaceOptions(flags uintptr) string {
 	return b.String()
 }
 
-// Shell prints the clone as unshare(1).
-func (c Clone) Shell() string { return "unshare" + namespaceOptions(c.Flags) + " --fork" }
+// Shell prints the clone as unshare(1), after nsenter(1) where it is in another's
+// PID namespace.
+func (c Clone) Shell() string {
+	line := "unshare" + namespaceOptions(c.Flags) + " --fork"
+	if c.IntoPID != 0 {
+		line = fmt.Sprintf("nsenter --target %d --pid %s", c.IntoPID, line)
+	}
+	return line
+}
 
 // Do is not for a Clone: see [Plan.Fork]. It makes Clone a Step, so that an
 // [Error] can name it.
@@ -270,6 +279,13 @@ func (k *keptProgram) start(c Clone) (*Process, message, error) {
 		return fail(err)
 	}
 	if err := k.in(inHeir, func(p *program) error {
+		if into >= 0 {
+			// Threads, which a Go program needs, are refused while children are
+			// to be in another PID namespace. See setns(2).
+			p.add(unix.SYS_OPENAT, cwd, p.cstring("/proc/self/ns/pid"), unix.O_RDONLY|unix.O_CLOEXEC).hold = true
+			p.add(unix.SYS_SETNS, 0, unix.CLONE_NEWPID).onHeld = true
+			p.add(unix.SYS_CLOSE).onHeld = true
+		}
 		if t := c.Terminal; t != nil {
 			p.add(unix.SYS_IOCTL, uintptr(terminal), unix.TCSETS, pointer(p, &t.Mode)).tolerate(unix.EIO, unix.ENOTTY)
 		}

@@ -26,7 +26,7 @@ func Read(words, env []string) (Plan, error) {
 		if !isPrefix {
 			parse = requests[word]
 		}
-		if parse == nil {
+		if parse == nil || r.forks() {
 			r.add(Exec{Files: LookPath(word, pathOf(env)), Args: r.words, Env: env})
 			return Plan{{Steps: r.steps}}, nil
 		}
@@ -48,6 +48,12 @@ type reader struct {
 	words []string
 	steps []Step
 	err   error
+}
+
+// forks reports whether the rest of the line is for nsenter(1) itself: a PID
+// namespace is entered by a child.
+func (r *reader) forks() bool {
+	return len(r.words) > 3 && r.words[0] == "nsenter" && r.words[3] == "--pid"
 }
 
 func (r *reader) add(s Step) { r.steps = append(r.steps, s) }
