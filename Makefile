@@ -34,9 +34,20 @@ go:
 	  echo "make: $$(cd / && $(GO) version) is too old; go.mod needs" \
 	       "Go $$(awk '$$1=="go"{print $$2}' go.mod) (https://go.dev/dl/)" >&2; exit 1; }
 
+.PHONY: man
+man: go ## write the manual pages into bin/man
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)} \
+	  $(GO) run -tags man -ldflags '-X main.version=$(VERSION)' ./cmd/gocker man bin/man
+
 .PHONY: install
-install: build ## install gocker into $(PREFIX)/bin
+install: build man ## install gocker, its manual pages and completions for bash, zsh and fish below $(PREFIX)
 	install -D -m 755 bin/gocker '$(DESTDIR)$(PREFIX)/bin/gocker'
+	install -d '$(DESTDIR)$(PREFIX)/share/man/man1' '$(DESTDIR)$(PREFIX)/share/bash-completion/completions' \
+	  '$(DESTDIR)$(PREFIX)/share/zsh/site-functions' '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d'
+	install -m 644 bin/man/*.1 '$(DESTDIR)$(PREFIX)/share/man/man1'
+	bin/gocker completion bash >'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/gocker'
+	bin/gocker completion zsh >'$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_gocker'
+	bin/gocker completion fish >'$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/gocker.fish'
 
 .PHONY: demo
 demo: build ## pull, run, ps and rm with a registry on loopback; IMAGE=alpine for Docker Hub
@@ -83,6 +94,7 @@ lint: go ## gofumpt, go vet for two architectures, staticcheck, tidy, shellcheck
 	  { echo "$$unformatted"; echo "make: gofumpt would change these (go run $(GOFUMPT) -w .)" >&2; exit 1; }
 	GOARCH=amd64 $(GO) vet ./...
 	GOARCH=arm64 $(GO) vet ./...
+	$(GO) vet -tags man ./cmd/gocker
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 	e2e/deps.sh lint

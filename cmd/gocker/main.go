@@ -159,6 +159,9 @@ func newRootCommand(c *cli, args []string) *cobra.Command {
 	}
 	for _, cmd := range root.Commands() {
 		cmd.DisableFlagsInUseLine = true // docker says [OPTIONS]
+		if len(args) > 0 && slices.Contains(completing, args[0]) {
+			c.addCompletions(cmd)
+		}
 	}
 	return root
 }

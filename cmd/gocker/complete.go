@@ -1,0 +1,127 @@
+package main
+
+import (
+	"slices"
+
+	"gocker/container"
+
+	"github.com/spf13/cobra"
+)
+
+// completer lists what a word can be.
+type completer func(*cli) []string
+
+// A verb's arguments are completed by its name by itself, whatever it is called in
+// a group: the first by what is in first, all that follow by what is in rest. Files
+// are completed where there is neither.
+var completions = map[string]struct{ first, rest completer }{
+	"create":  {first: imageNames},
+	"diff":    {first: containerNames},
+	"exec":    {first: runningNames},
+	"explain": {first: containerNames, rest: containerNames},
+	"inspect": {first: objectNames, rest: objectNames},
+	"kill":    {first: runningNames, rest: runningNames},
+	"lab":     {first: func(*cli) []string { return experimentNames() }},
+	"logs":    {first: containerNames},
+	"pause":   {first: runningNames, rest: runningNames},
+	"pull":    {first: imageNames},
+	"rename":  {first: containerNames},
+	"restart": {first: containerNames, rest: containerNames},
+	"rm":      {first: containerNames, rest: containerNames},
+	"rmi":     {first: imageNames, rest: imageNames},
+	"run":     {first: imageNames},
+	"start":   {first: idleNames, rest: idleNames},
+	"stop":    {first: runningNames, rest: runningNames},
+	"top":     {first: runningNames},
+	"unpause": {first: pausedNames, rest: pausedNames},
+	"update":  {first: containerNames, rest: containerNames},
+	"wait":    {first: containerNames, rest: containerNames},
+}
+
+// flagValues are the values of flags that have a choice of them.
+var flagValues = map[string][]string{
+	"log-driver": {"json-file", "local", "none"},
+	"network":    {"host", "none"},
+	"pull":       {"always", "missing", "never"},
+	"signal":     {"HUP", "INT", "KILL", "QUIT", "STOP", "TERM", "USR1", "USR2"},
+}
+
+// completing are the commands by which the scripts that `gocker completion` prints
+// ask what a word can be.
+var completing = []string{cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
+
+// addCompletions teaches a command, and those below it, what its words can be.
+func (c *cli) addCompletions(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		c.addCompletions(sub)
+	}
+	name := cmd.Name()
+	if short := cmd.Annotations[shortForm]; short != "" {
+		name = short
+	}
+	if names, ok := completions[name]; ok {
+		cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			list := names.rest
+			if len(args) == 0 {
+				list = names.first
+			}
+			if list == nil {
+				return nil, cobra.ShellCompDirectiveDefault
+			}
+			// What stands there already is not meant a second time.
+			left := slices.DeleteFunc(list(c), func(name string) bool { return slices.Contains(args, name) })
+			return left, cobra.ShellCompDirectiveNoFileComp
+		}
+	}
+	for name, values := range flagValues {
+		if cmd.Flags().Lookup(name) != nil {
+			_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+		}
+	}
+}
+
+func containerNames(c *cli) []string {
+	return c.namesOf(func(*container.Container) bool { return true })
+}
+
+func runningNames(c *cli) []string {
+	return c.namesOf(func(ctr *container.Container) bool { return ctr.State.Status == container.Running })
+}
+
+func pausedNames(c *cli) []string {
+	return c.namesOf(func(ctr *container.Container) bool { return ctr.State.Paused })
+}
+
+func idleNames(c *cli) []string {
+	return c.namesOf(func(ctr *container.Container) bool { return ctr.State.Status != container.Running })
+}
+
+// namesOf lists containers. Who may not see them gets none.
+func (c *cli) namesOf(which func(*container.Container) bool) []string {
+	store := &container.Store{Root: c.root, RunRoot: c.runRoot}
+	all, err := store.List()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, ctr := range all {
+		if which(ctr) {
+			names = append(names, ctr.Name)
+		}
+	}
+	return names
+}
+
+func imageNames(c *cli) []string {
+	all, err := c.images().List()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, img := range all {
+		names = append(names, img.Tags()...)
+	}
+	return names
+}
+
+func objectNames(c *cli) []string { return append(containerNames(c), imageNames(c)...) }
