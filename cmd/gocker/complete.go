@@ -12,7 +12,7 @@ import (
 type completer func(*cli) []string
 
 // A verb's arguments are completed by its name by itself, whatever it is called in
-// a group: the first by what is in first, all that follow by what is in rest. Files
+// a group, which is a part of the name of one that is in a group alone: the first by what is in first, all that follow by what is in rest. Files
 // are completed where there is neither.
 var completions = map[string]struct{ first, rest completer }{
 	"create":  {first: imageNames},
@@ -36,6 +36,9 @@ var completions = map[string]struct{ first, rest completer }{
 	"unpause": {first: pausedNames, rest: pausedNames},
 	"update":  {first: containerNames, rest: containerNames},
 	"wait":    {first: containerNames, rest: containerNames},
+
+	"volume inspect": {first: volumeNames, rest: volumeNames},
+	"volume rm":      {first: volumeNames, rest: volumeNames},
 }
 
 // flagValues are the values of flags that have a choice of them.
@@ -58,6 +61,8 @@ func (c *cli) addCompletions(cmd *cobra.Command) {
 	name := cmd.Name()
 	if short := cmd.Annotations[shortForm]; short != "" {
 		name = short
+	} else if cmd.HasParent() && cmd.Parent().HasParent() {
+		name = cmd.Parent().Name() + " " + name
 	}
 	if names, ok := completions[name]; ok {
 		cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -124,4 +129,19 @@ func imageNames(c *cli) []string {
 	return names
 }
 
-func objectNames(c *cli) []string { return append(containerNames(c), imageNames(c)...) }
+func volumeNames(c *cli) []string {
+	store := &container.Store{Root: c.root, RunRoot: c.runRoot}
+	all, err := store.Volumes()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, v := range all {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+func objectNames(c *cli) []string {
+	return slices.Concat(containerNames(c), imageNames(c), volumeNames(c))
+}

@@ -39,7 +39,7 @@ func newInspectCommand(c *cli) *cobra.Command {
 	var f inspectFlags
 	cmd := &cobra.Command{
 		Use:                   "inspect [OPTIONS] NAME|ID [NAME|ID...]",
-		Short:                 "Return low-level information on containers and images",
+		Short:                 "Return low-level information on containers, images and volumes",
 		Args:                  minArgs(1),
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,17 +47,17 @@ func newInspectCommand(c *cli) *cobra.Command {
 				return c.inspect(args, f)
 			}
 			switch f.kind {
-			case "container", "image":
+			case "container", "image", "volume":
 				return c.inspect(args, f)
 			case "":
-				return errors.New(`type is empty: must be one of "container", "image"`)
+				return errors.New(`type is empty: must be one of "container", "image", "volume"`)
 			}
-			return fmt.Errorf(`unknown type: %q: must be one of "container", "image"`, f.kind)
+			return fmt.Errorf(`unknown type: %q: must be one of "container", "image", "volume"`, f.kind)
 		},
 	}
 	cmd.Flags().StringVarP(&f.format, "format", "f", "", "Format output: json, or a Go template")
 	cmd.Flags().BoolVarP(&f.size, "size", "s", false, "Display total file sizes if the type is container")
-	cmd.Flags().StringVar(&f.kind, "type", "", "Only inspect objects of the given type: container or image")
+	cmd.Flags().StringVar(&f.kind, "type", "", "Only inspect objects of the given type: container, image or volume")
 	return cmd
 }
 
@@ -126,8 +126,16 @@ func writeTemplates(out *bytes.Buffer, objects []any, format string, failed *[]s
 	return nil
 }
 
-// findObject returns the container of that name or ID, else the image.
+// findObject returns the container of that name or ID, else the image, else the
+// volume.
 func (c *cli) findObject(store *container.Store, name string, f inspectFlags) (any, error) {
+	if f.kind == "volume" {
+		v, err := store.Volume(name)
+		if err != nil {
+			return nil, err
+		}
+		return describeVolume(v), nil
+	}
 	if f.kind != "image" {
 		ctr, err := store.Get(name)
 		if err == nil {
@@ -147,6 +155,9 @@ func (c *cli) findObject(store *container.Store, name string, f inspectFlags) (a
 		return describeImage(images, img, c.root)
 	case f.kind == "image":
 		return nil, err
+	}
+	if v, err := store.Volume(name); err == nil {
+		return describeVolume(v), nil
 	}
 	// What can't be an image's name is none of a missing object's.
 	if _, invalid := image.ParseReference(name); invalid != nil || errors.Is(err, image.ErrNotFound) {

@@ -79,7 +79,8 @@ func TestInspectPrintsWhatItFindsAndThenWhatIsMissing(t *testing.T) {
 		{"inspect NOPE", 1, "[]\n", "Error: No such object: NOPE\n"},
 		{"inspect --type container nope", 1, "[]\n", "No such container: nope\n"},
 		{"inspect --type image web", 1, "[]\n", "No such image: web:latest\n"},
-		{"inspect --type volume web", 1, "", "unknown type: \"volume\": must be one of \"container\", \"image\"\n"},
+		{"inspect --type volume web", 1, "[]\n", "get web: no such volume\n"},
+		{"inspect --type node web", 1, "", "unknown type: \"node\": must be one of \"container\", \"image\", \"volume\"\n"},
 		{"inspect -f {{.State.ExitCode}} " + strings.Repeat("e", 12), 0, "3\n", ""},
 	} {
 		out.reset()

@@ -119,6 +119,7 @@ var verbs = []struct {
 	{"unpause", newUnpauseCommand},
 	{"update", newUpdateCommand},
 	{"version", newVersionCommand},
+	{"volume", newVolumeCommand},
 	{"wait", newWaitCommand},
 }
 

@@ -39,7 +39,7 @@ these, or after env -i, is executed.`,
 			return stepError(plan.Become())
 		},
 	}
-	cmd.AddCommand(newDeviceFilterCommand(), newUpperCommand(), newVolumeCommand())
+	cmd.AddCommand(newDeviceFilterCommand(), newUpperCommand(), newMakeVolumeCommand())
 	return cmd
 }
 
@@ -96,7 +96,7 @@ attributes of the uppermost layer below it, which the container's root then has.
 	return cmd
 }
 
-func newVolumeCommand() *cobra.Command {
+func newMakeVolumeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "make-volume DIR AT PATH LAYER [LAYER...]",
 		Short: "Make a volume and fill it from an image",
