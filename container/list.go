@@ -76,7 +76,7 @@ func (s *Store) parseCondition(key, value string, image func(string) (*Image, bo
 		}
 		return func(c *Container) bool { return pattern.MatchString(c.Name) || pattern.MatchString("/"+c.Name) }, nil
 	case "label":
-		return func(c *Container) bool { return hasLabel(c, value) }, nil
+		return func(c *Container) bool { return hasLabel(c.Config.Labels, value) }, nil
 	case "status":
 		if !slices.Contains(statusWords, value) {
 			return nil, invalid

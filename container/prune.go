@@ -19,7 +19,7 @@ func (s *Store) Prune(f PruneFilter) (ids []string, bytes int64, err error) {
 	}
 	var errs []error
 	for _, c := range all {
-		if c.State.Status == Running || !f.match(c) {
+		if c.State.Status == Running || !f.Match(c.Created, c.Config.Labels) {
 			continue
 		}
 		written, _, err := c.Size()
@@ -70,11 +70,13 @@ func ParsePruneFilter(conditions []string, now time.Time) (f PruneFilter, err er
 	return f, nil
 }
 
-func (f PruneFilter) match(c *Container) bool {
-	if !f.until.IsZero() && !c.Created.Before(f.until) {
+// Match reports whether the filter lets pass what was created then and has these
+// labels.
+func (f PruneFilter) Match(created time.Time, labels map[string]string) bool {
+	if !f.until.IsZero() && !created.Before(f.until) {
 		return false
 	}
-	labelled := func(label string) bool { return hasLabel(c, label) }
+	labelled := func(label string) bool { return hasLabel(labels, label) }
 	for _, label := range f.with {
 		if !labelled(label) {
 			return false
@@ -83,9 +85,9 @@ func (f PruneFilter) match(c *Container) bool {
 	return !slices.ContainsFunc(f.without, labelled)
 }
 
-func hasLabel(c *Container, label string) bool {
+func hasLabel(labels map[string]string, label string) bool {
 	name, want, hasValue := strings.Cut(label, "=")
-	have, ok := c.Config.Labels[name]
+	have, ok := labels[name]
 	return ok && (!hasValue || have == want)
 }
 

@@ -39,7 +39,7 @@ func TestWhatIsPrunedIsChosenByAgeAndLabels(t *testing.T) {
 		f, err := ParsePruneFilter(test.conditions, now)
 		if err != nil {
 			t.Errorf("%q: %v", test.conditions, err)
-		} else if got := f.match(c); got != test.want {
+		} else if got := f.Match(c.Created, c.Config.Labels); got != test.want {
 			t.Errorf("%q: %v", test.conditions, got)
 		}
 	}

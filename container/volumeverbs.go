@@ -197,6 +197,16 @@ func (v *Volume) anonymous() bool {
 	return ok
 }
 
+// Size returns how many bytes the volume holds: of its regular files and links, each
+// counted once.
+func (v *Volume) Size() (int64, error) {
+	bytes, err := treeSize(v.Mountpoint)
+	if err != nil {
+		return 0, fmt.Errorf("size of volume %s: %w", v.Name, err)
+	}
+	return bytes, nil
+}
+
 // volumeUsers returns the IDs of the containers that have each volume, and of
 // those that are being created with it.
 func (s *Store) volumeUsers() (map[string][]string, error) {
@@ -272,7 +282,7 @@ func (s *Store) PruneVolumes(f VolumeFilter) (names []string, bytes int64, err e
 		if len(v.Users) > 0 || !f.Match(v) {
 			continue
 		}
-		size, err := treeSize(v.Mountpoint)
+		size, err := v.Size()
 		if err == nil {
 			err = s.RemoveVolume(v.Name)
 		}

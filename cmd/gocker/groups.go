@@ -71,7 +71,16 @@ func newImageCommand(c *cli) *cobra.Command {
 	return c.newGroup("image", "Manage images", []member{
 		{name: "inspect", short: "inspect", new: func(c *cli) *cobra.Command { return newInspectOf(c, "image") }},
 		{name: "ls", aliases: []string{"list"}, short: "images", new: newImagesCommand},
+		{name: "prune", new: newImagePruneCommand},
 		{name: "pull", short: "pull", new: newPullCommand},
 		{name: "rm", aliases: []string{"remove"}, short: "rmi", new: newRmiCommand},
+	})
+}
+
+func newSystemCommand(c *cli) *cobra.Command {
+	return c.newGroup("system", "Manage gocker", []member{
+		{name: "df", new: newSystemDfCommand},
+		{name: "info", short: "info", new: newInfoCommand},
+		{name: "prune", new: newSystemPruneCommand},
 	})
 }

@@ -115,6 +115,7 @@ var verbs = []struct {
 	{"start", newStartCommand},
 	{"step", newStepCommand},
 	{"stop", newStopCommand},
+	{"system", newSystemCommand},
 	{"top", newTopCommand},
 	{"unpause", newUnpauseCommand},
 	{"update", newUpdateCommand},
