@@ -1,0 +1,141 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"gocker/container/step"
+
+	"golang.org/x/sys/unix"
+)
+
+// The descriptors of an heir.
+const (
+	heirAlive  = 3 + iota
+	heirStdout // or the terminal
+	heirStderr
+)
+
+// heir is this program, as which the keeper goes on when this process has gone.
+func (m *Monitor) heir(s *stdio) (*step.Heir, error) {
+	self, err := os.OpenFile("/proc/self/exe", unix.O_PATH, 0)
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	files := []*os.File{m.alive, s.ours[1]}
+	if s.ours[2] != nil {
+		files = append(files, s.ours[2])
+	}
+	return &step.Heir{
+		Program: self,
+		Args:    []string{"gocker", "--root", m.store.Root, "--run-root", m.store.RunRoot, "monitor", m.c.ID},
+		// It mostly waits: one thread that runs Go is enough, and smaller. Its
+		// garbage is collected once it has settled.
+		Env:   []string{defaultPath, "GOMAXPROCS=1", "GOGC=off"},
+		Files: files,
+	}, nil
+}
+
+// inheritedStreams are those of a container whose monitor this process becomes.
+func (m *Monitor) inheritedStreams(spec *Spec) *stdio {
+	if spec.Process.Terminal {
+		terminal := inherited(heirStdout)
+		return &stdio{ours: [3]*os.File{terminal, terminal, nil}}
+	}
+	return &stdio{ours: [3]*os.File{1: inherited(heirStdout), 2: inherited(heirStderr)}}
+}
+
+// Inherit makes this process, which the keeper has become, the monitor of a
+// running container: it returns when that has ended and nothing is left.
+func (s *Store) Inherit(id string) error {
+	unix.Umask(0o022)
+	nameProcess()
+	m := &Monitor{store: s, alive: inherited(heirAlive)}
+	var err error
+	if m.c, err = s.read(id); errors.Is(err, ErrNotFound) {
+		return nil // ended and removed
+	}
+	if err != nil {
+		return err
+	}
+	pid, err := onlyChild()
+	if err != nil {
+		return err
+	}
+	h, err := lookAtHost()
+	if err != nil {
+		return err
+	}
+	spec, err := m.c.Spec()
+	if err != nil {
+		return err
+	}
+	group, err := h.cgroups.Group(spec.Linux.CgroupsPath, nil)
+	if err != nil {
+		return err
+	}
+	m.plans = &plans{group: group, host: m.c.hostPlan(spec, group), clone: step.Clone{Flags: newNamespaces(spec)}}
+	if m.log, err = m.c.openLog(); err != nil {
+		return err
+	}
+	if start, err := startTime(pid); err != nil || start != m.c.State.StartTime {
+		// Whoever started it was killed before it could say so.
+		if err := m.recordStart(pid); err != nil {
+			return err
+		}
+	}
+	m.pumps = startPumps(m.inheritedStreams(spec), Streams{}, m.log)
+	exit, err := m.waitAsParent(pid)
+	return errors.Join(err, m.finish(exit))
+}
+
+// nameProcess gives this process the name that ps and top show: executed from a
+// descriptor, it has that one's number.
+func nameProcess() {
+	_ = os.WriteFile("/proc/self/comm", []byte("gocker"), 0)
+}
+
+// inherited returns a descriptor that the process was started with.
+func inherited(fd int) *os.File {
+	unix.CloseOnExec(fd)
+	if fd != heirAlive {
+		_ = unix.SetNonblock(fd, true)
+	}
+	return os.NewFile(uintptr(fd), "inherited")
+}
+
+// onlyChild returns the pid of this process's child. See proc_pid_task(5).
+func onlyChild() (int, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", os.Getpid()))
+	if err != nil {
+		return 0, err
+	}
+	var pid int
+	if _, err := fmt.Sscan(string(b), &pid); err != nil {
+		return 0, fmt.Errorf("find the container's process among the children %q: %w", b, err)
+	}
+	return pid, nil
+}
+
+// waitAsParent is the beginning of Wait for a child of this process.
+func (m *Monitor) waitAsParent(pid int) (*Exit, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil, fmt.Errorf("wait for the container: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := sleepSmall(fd); err != nil {
+		return nil, fmt.Errorf("wait for the container: %w", err)
+	}
+	var status unix.WaitStatus
+	for {
+		_, err := unix.Wait4(pid, &status, 0, nil)
+		if err == nil {
+			return m.ended(status)
+		}
+		if err != unix.EINTR {
+			return nil, fmt.Errorf("wait for the container: %w", err)
+		}
+	}
+}
