@@ -83,6 +83,13 @@ func (s *Store) Exec(c *Container, o ExecOptions, streams Streams) (*Execution, 
 		stdio.closeOurs()
 		return nil, err
 	}
+	if o.Tty && !o.Detach {
+		if p.clone.Heir, err = s.heir([]*os.File{stdio.terminal()}, c.ID, heirExecs); err != nil {
+			stdio.closeOurs()
+			return nil, err
+		}
+		defer p.clone.Heir.Program.Close()
+	}
 	e.proc, err = p.inside.Fork(p.clone)
 	if err != nil {
 		stdio.closeOurs()
@@ -94,7 +101,8 @@ func (s *Store) Exec(c *Container, o ExecOptions, streams Streams) (*Execution, 
 	if err := streams.ready(); err != nil {
 		return nil, errors.Join(err, e.Signal(unix.SIGKILL), e.Leave())
 	}
-	e.streams = startPumps(stdio, streams, nil)
+	e.streams = newPumps(stdio, true)
+	e.streams.start(stdio, streams, nil)
 	return e, nil
 }
 

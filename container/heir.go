@@ -3,7 +3,10 @@ package container
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
+	"time"
 
 	"gocker/container/step"
 
@@ -15,21 +18,37 @@ const (
 	heirAlive  = 3 + iota
 	heirStdout // or the terminal
 	heirStderr
+	heirStdin // what a client that comes later may write to
+)
+
+// The last argument of an heir, or none.
+const (
+	heirReads = "stdin" // it has heirStdin
+	heirExecs = "exec"  // it is that of an exec, and has nothing but a terminal
 )
 
 // heir is this program, as which the keeper goes on when this process has gone.
-func (m *Monitor) heir(s *stdio) (*step.Heir, error) {
-	self, err := os.OpenFile("/proc/self/exe", unix.O_PATH, 0)
-	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
-	}
+func (m *Monitor) heir(s *stdio, client Streams) (*step.Heir, error) {
 	files := []*os.File{m.alive, s.ours[1]}
 	if s.ours[2] != nil {
 		files = append(files, s.ours[2])
 	}
+	// Input that is one client's ends with it.
+	if s.ours[0] != nil && s.terminal() == nil && (client.In == nil || !m.c.Config.StdinOnce) {
+		return m.store.heir(append(files, s.ours[0]), m.c.ID, heirReads)
+	}
+	return m.store.heir(files, m.c.ID)
+}
+
+// heir is this program with the arguments of [Store.Inherit].
+func (s *Store) heir(files []*os.File, args ...string) (*step.Heir, error) {
+	self, err := os.OpenFile("/proc/self/exe", unix.O_PATH, 0)
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
 	return &step.Heir{
 		Program: self,
-		Args:    []string{"gocker", "--root", m.store.Root, "--run-root", m.store.RunRoot, "monitor", m.c.ID},
+		Args:    append([]string{"gocker", "--root", s.Root, "--run-root", s.RunRoot, "monitor"}, args...),
 		// It mostly waits: one thread that runs Go is enough, and smaller. Its
 		// garbage is collected once it has settled.
 		Env:   []string{defaultPath, "GOMAXPROCS=1", "GOGC=off"},
@@ -38,22 +57,30 @@ func (m *Monitor) heir(s *stdio) (*step.Heir, error) {
 }
 
 // inheritedStreams are those of a container whose monitor this process becomes.
-func (m *Monitor) inheritedStreams(spec *Spec) *stdio {
+func inheritedStreams(spec *Spec, input bool) *stdio {
 	if spec.Process.Terminal {
 		terminal := inherited(heirStdout)
 		return &stdio{ours: [3]*os.File{terminal, terminal, nil}}
 	}
-	return &stdio{ours: [3]*os.File{1: inherited(heirStdout), 2: inherited(heirStderr)}}
+	s := &stdio{ours: [3]*os.File{1: inherited(heirStdout), 2: inherited(heirStderr)}}
+	if input {
+		s.ours[0] = inherited(heirStdin)
+	}
+	return s
 }
 
 // Inherit makes this process, which the keeper has become, the monitor of a
-// running container: it returns when that has ended and nothing is left.
-func (s *Store) Inherit(id string) error {
+// running container: it returns when that has ended and nothing is left. The
+// arguments are the container's ID, and a word on what it has been left.
+func (s *Store) Inherit(args ...string) error {
 	unix.Umask(0o022)
 	nameProcess()
+	if slices.Contains(args, heirExecs) {
+		return inheritExec()
+	}
 	m := &Monitor{store: s, alive: inherited(heirAlive)}
 	var err error
-	if m.c, err = s.read(id); errors.Is(err, ErrNotFound) {
+	if m.c, err = s.read(args[0]); errors.Is(err, ErrNotFound) {
 		return nil // ended and removed
 	}
 	if err != nil {
@@ -85,9 +112,36 @@ func (s *Store) Inherit(id string) error {
 			return err
 		}
 	}
-	m.pumps = startPumps(m.inheritedStreams(spec), Streams{}, m.log)
+	streams := inheritedStreams(spec, slices.Contains(args[1:], heirReads))
+	m.makePumps(streams)
+	if err := m.pumps.door.open(); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(m.c.exitFile()); err == nil {
+		// Somebody waits for the end, who may have been attached to the last
+		// monitor and is coming back: what is printed meanwhile is for them too.
+		time.Sleep(4 * doorPoll)
+	}
+	m.pumps.start(streams, Streams{}, m.log)
 	exit, err := m.waitAsParent(pid)
 	return errors.Join(err, m.finish(exit))
+}
+
+// inheritExec makes this process the other side of the terminal of an exec whose
+// client has left: nobody reads what is printed.
+func inheritExec() error {
+	const terminal = 3
+	pid, err := onlyChild()
+	if err != nil {
+		return err
+	}
+	unix.CloseOnExec(terminal)
+	go func() { _, _ = io.Copy(io.Discard, os.NewFile(terminal, "terminal")) }()
+	for {
+		if _, err := unix.Wait4(pid, nil, 0, nil); err != unix.EINTR {
+			return err
+		}
+	}
 }
 
 // nameProcess gives this process the name that ps and top show: executed from a

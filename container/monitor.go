@@ -115,7 +115,7 @@ func (m *Monitor) start(streams Streams) error {
 	if m.log, err = m.c.openLog(); err != nil {
 		return err
 	}
-	stdio, err := makeStreams(spec, streams.In != nil)
+	stdio, err := makeStreams(spec, m.c.Config.OpenStdin)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (m *Monitor) start(streams Streams) error {
 		return err
 	}
 	defer m.plans.close()
-	heir, err := m.heir(stdio)
+	heir, err := m.heir(stdio, streams)
 	if err != nil {
 		return err
 	}
@@ -152,8 +152,16 @@ func (m *Monitor) start(streams Streams) error {
 	if err := streams.ready(); err != nil {
 		return errors.Join(err, m.plans.group.Kill(), m.proc.Release())
 	}
-	m.pumps = startPumps(stdio, streams, m.log)
+	m.makePumps(stdio)
+	m.pumps.start(stdio, streams, m.log)
+	time.AfterFunc(doorAfter, func() { _ = m.pumps.door.open() }) // to run without is better than not to run
 	return nil
+}
+
+// makePumps prepares to move what the command reads and prints.
+func (m *Monitor) makePumps(s *stdio) {
+	m.pumps = newPumps(s, m.c.Config.StdinOnce)
+	m.pumps.door = &door{dir: m.alive, pumps: m.pumps}
 }
 
 func (m *Monitor) recordStart(pid int) error {
@@ -198,6 +206,7 @@ func (m *Monitor) Resize(size Size) error { return m.pumps.resize(size) }
 // this one has stopped reading.
 func (m *Monitor) Leave() error {
 	m.pumps.stop()
+	m.pumps.door.close()
 	return errors.Join(m.proc.Bequeath(), m.alive.Close())
 }
 
@@ -209,7 +218,9 @@ func (m *Monitor) ended(status unix.WaitStatus) (*Exit, error) {
 			return &Exit{Code: 255}, err
 		}
 	}
+	m.pumps.door.hurry()
 	m.pumps.drain()
+	m.pumps.door.close()
 	exit := &Exit{Code: status.ExitStatus()}
 	if status.Signaled() {
 		exit.Code = 128 + int(status.Signal())

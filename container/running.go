@@ -125,6 +125,16 @@ func (r *running) ends(timeout time.Duration) (bool, error) {
 	return poll([]unix.PollFd{{Fd: int32(r.pidFD.Fd()), Events: unix.POLLIN}}, timeout)
 }
 
+// monitored reports whether the run has a monitor.
+func (r *running) monitored() bool {
+	err := unix.Flock(int(r.dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err != nil {
+		return true
+	}
+	_ = unix.Flock(int(r.dir.Fd()), unix.LOCK_UN)
+	return false
+}
+
 // await waits until the monitor has ended: what is to be recorded of the run is,
 // and what is to be cleaned up. A monitor that was killed is buried.
 func (r *running) await() error {

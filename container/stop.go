@@ -171,6 +171,12 @@ func (s *Store) wait(c *Container) (code int, ended bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
+	return r.exitCode(word)
+}
+
+// exitCode waits for the end of the run, whose exit file is open, and takes that
+// back. Without an end that is known, the code is the one that the state has.
+func (r *running) exitCode(word *os.File) (code int, known bool, err error) {
 	text := make([]byte, 16)
 	err = r.await()
 	n, _ := word.ReadAt(text, 0)
@@ -180,12 +186,12 @@ func (s *Store) wait(c *Container) (code int, ended bool, err error) {
 	if code, err := strconv.Atoi(string(bytes.TrimSpace(text[:n]))); err == nil {
 		return code, true, nil
 	}
-	now, err := s.read(c.ID)
+	now, err := r.s.read(r.c.ID)
 	if err != nil {
 		return 0, false, err
 	}
-	*c = *now
-	return c.State.ExitCode, c.State.Status != Running, nil
+	*r.c = *now
+	return now.State.ExitCode, now.State.Status != Running, nil
 }
 
 // lockToStart locks a container that may be started, as it is now.

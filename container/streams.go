@@ -38,7 +38,8 @@ type stdio struct {
 	pts *os.File
 }
 
-// makeStreams makes the streams of a new container.
+// makeStreams makes the streams of a new container. Its input is a pipe only if it
+// may get some.
 func makeStreams(spec *Spec, input bool) (*stdio, error) {
 	if spec.Process.Terminal {
 		return makeTerminal(spec)
@@ -116,20 +117,30 @@ func (s *stdio) terminal() *os.File {
 type pumps struct {
 	out      sync.WaitGroup
 	outs     []*os.File // what is read
+	input    *os.File   // the command's, nil without
 	terminal *os.File
+	once     bool          // the end of the client's input is that of the command's
 	detached chan struct{} // nil when the client can't leave
+	door     *door         // of other clients, nil when there can't be any
 }
 
-// startPumps moves the streams, and logs what the command prints.
-func startPumps(s *stdio, client Streams, log *logFile) *pumps {
-	p := &pumps{terminal: s.terminal()}
+// pumpSize is how much is moved at once.
+const pumpSize = 32 << 10
+
+// newPumps are those of a command's streams. With once the end of its client's
+// input is that of its own.
+func newPumps(s *stdio, once bool) *pumps {
+	return &pumps{input: s.ours[0], terminal: s.terminal(), once: once}
+}
+
+// start moves the streams, and logs what the command prints.
+func (p *pumps) start(s *stdio, client Streams, log *logFile) {
 	if client.In != nil {
 		p.detached = make(chan struct{})
-		go p.copyIn(s.ours[0], client.In)
+		go p.copyIn(client.In)
 	}
-	p.add(s.ours[1], client.Out, log.stream("stdout"))
-	p.add(s.ours[2], client.Err, log.stream("stderr"))
-	return p
+	p.add(s.ours[1], doorStdout, client.Out, log.stream("stdout"))
+	p.add(s.ours[2], doorStderr, client.Err, log.stream("stderr"))
 }
 
 // ready lets the client prepare its terminal.
@@ -141,24 +152,30 @@ func (s Streams) ready() error {
 }
 
 // add starts to copy a stream, if there is one.
-func (p *pumps) add(from *os.File, client io.Writer, log *logStream) {
+func (p *pumps) add(from *os.File, kind byte, client io.Writer, log *logStream) {
 	if from != nil {
 		p.outs = append(p.outs, from)
 		p.out.Add(1)
-		go p.copyOut(from, client, log)
+		go p.copyOut(from, kind, client, log)
 	}
 }
 
-// copyIn ends when either side closes. A terminal stays open: it is for both
-// ways.
-func (p *pumps) copyIn(to *os.File, client io.Reader) {
-	_, err := io.Copy(to, client)
-	if errors.Is(err, ErrDetached) {
+// copyIn ends when either side closes.
+func (p *pumps) copyIn(client io.Reader) {
+	_, err := io.Copy(p.input, client)
+	switch {
+	case errors.Is(err, ErrDetached):
 		close(p.detached)
-		return
+	case p.once:
+		p.endInput()
 	}
-	if to != p.terminal {
-		to.Close()
+}
+
+// endInput lets the command read the end of its input. A terminal stays open: it
+// is for both ways.
+func (p *pumps) endInput() {
+	if p.input != nil && p.input != p.terminal {
+		p.input.Close()
 	}
 }
 
@@ -171,13 +188,15 @@ func (p *pumps) stop() {
 	p.drain()
 }
 
-// copyOut logs a stream and passes it on for as long as the client takes it. A
+// copyOut logs a stream and passes it on for as long as the clients take it. A
 // client that reads slowly slows the command; nothing is lost. The end of a
 // terminal is an error, EIO.
-func (p *pumps) copyOut(from *os.File, client io.Writer, log *logStream) {
+func (p *pumps) copyOut(from *os.File, kind byte, client io.Writer, log *logStream) {
 	defer p.out.Done()
 	defer from.Close()
-	buf := make([]byte, 32<<10)
+	message := make([]byte, 1+pumpSize)
+	message[0] = kind
+	buf := message[1:]
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
@@ -189,6 +208,7 @@ func (p *pumps) copyOut(from *os.File, client io.Writer, log *logStream) {
 					client = nil
 				}
 			}
+			p.door.pass(message[:1+n])
 		}
 		if err != nil {
 			if log != nil {

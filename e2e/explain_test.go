@@ -81,6 +81,7 @@ var notExplained = map[string]string{
 	"detach-keys": "the client's, not the container's",
 	"explain":     "what is tested",
 	"help":        "makes no container",
+	"sig-proxy":   "the client's, not the container's",
 	"tty":         "the script says what it can't do; TestAScriptSaysWhatItCantDo",
 	"root":        "of all commands; the tests set it by GOCKER_ROOT",
 	"run-root":    "of all commands; the tests set it by GOCKER_RUN_ROOT",

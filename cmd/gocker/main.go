@@ -91,6 +91,7 @@ var verbs = []struct {
 	name string
 	new  func(*cli) *cobra.Command
 }{
+	{"attach", newAttachCommand},
 	{"container", newContainerCommand},
 	{"create", newCreateCommand},
 	{"diff", newDiffCommand},

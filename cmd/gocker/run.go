@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	"gocker/container"
 	"gocker/container/step"
@@ -22,7 +19,7 @@ import (
 type runFlags struct {
 	create  createFlags
 	detach  bool
-	keys    string
+	client  clientFlags
 	explain explanation
 }
 
@@ -53,7 +50,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.SetInterspersed(false)
 	f.create.register(flags)
 	flags.BoolVarP(&f.detach, "detach", "d", false, "Run container in background and print container ID")
-	flags.StringVar(&f.keys, "detach-keys", defaultDetachKeys, "Override the key sequence for detaching a container")
+	f.client.register(flags)
 	flags.Bool("help", false, "Print usage") // -h is the host name, as in docker
 	f.explain.register(flags)
 }
@@ -80,7 +77,7 @@ func (c *cli) runContainer(ctx context.Context, f *runFlags, cmd *cobra.Command,
 	cl := new(client)
 	if !f.detach {
 		var code int
-		if cl, code, err = c.newClient(opts.Config.Tty, opts.Config.AttachStdin, f.keys); err != nil {
+		if cl, code, err = c.newClient(opts.Config.Tty, opts.Config.AttachStdin, f.client.keys); err != nil {
 			return code, err
 		}
 	}
@@ -91,7 +88,7 @@ func (c *cli) runContainer(ctx context.Context, f *runFlags, cmd *cobra.Command,
 	if f.detach {
 		return c.background(store, ctr)
 	}
-	return c.foreground(store, ctr, cl)
+	return c.foreground(store, ctr, cl, f.client.proxies(ctr))
 }
 
 // background starts a container that goes on by itself. The code is that of the
@@ -106,26 +103,15 @@ func (c *cli) background(store *container.Store, ctr *container.Container) (code
 }
 
 // foreground starts a container, waits for it, and returns its exit code, or
-// that of the error.
-func (c *cli) foreground(store *container.Store, ctr *container.Container, cl *client) (code int, err error) {
-	signals := catchSignals()
+// that of the error. With signals, those that this process is sent are the
+// command's.
+func (c *cli) foreground(store *container.Store, ctr *container.Container, cl *client, signals chan os.Signal) (code int, err error) {
 	monitor, err := store.Start(ctr, cl.streams)
 	if err != nil {
 		cl.restore()
 		return startFailure(err), withHint(err)
 	}
-	cl.follow(monitor.Resize)
-	go proxySignals(signals, monitor)
-	exit, err := monitor.Wait()
-	cl.restore()
-	if errors.Is(err, container.ErrDetached) {
-		fmt.Fprintln(c.out, "read escape sequence")
-		return 0, nil
-	}
-	if err != nil {
-		return 125, err
-	}
-	return exit.Code, nil
+	return c.stay(monitor, cl, signals)
 }
 
 // startFailure is the exit code for a container that did not start.
@@ -252,35 +238,4 @@ func (c *cli) presentImage(name string) (*container.Image, error) {
 		return nil, err
 	}
 	return containerImage(name, img), nil
-}
-
-// catchSignals begins to take what is sent to this process, in the place of the
-// command that is about to start. It goes on until this process ends.
-func catchSignals() chan os.Signal {
-	signals := make(chan os.Signal, 64)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2)
-	// To listen to a signal costs the runtime 20 µs, and there are 60 more that
-	// hardly anybody sends: commands that end at once need not pay for them.
-	time.AfterFunc(20*time.Millisecond, func() { signal.Notify(signals) })
-	return signals
-}
-
-// proxySignals passes signals on to the command, so that `kill` of a foreground
-// run works as if it were the command. As in docker, the third SIGINT or SIGTERM
-// gives up waiting.
-func proxySignals(signals <-chan os.Signal, monitor *container.Monitor) {
-	insist := 0
-	for s := range signals {
-		sig, ok := s.(syscall.Signal)
-		switch {
-		case !ok, sig == syscall.SIGCHLD, sig == syscall.SIGPIPE, sig == syscall.SIGURG:
-			continue
-		case sig == syscall.SIGINT, sig == syscall.SIGTERM:
-			if insist++; insist == 3 {
-				fmt.Fprintf(os.Stderr, "\ngot %d SIGTERM/SIGINTs, forcefully exiting\n", insist)
-				os.Exit(1)
-			}
-		}
-		_ = monitor.Signal(sig) // the command may be ending
-	}
 }

@@ -13,7 +13,7 @@ import (
 // startFlags are those of start.
 type startFlags struct {
 	attach, interactive bool
-	keys                string
+	client              clientFlags
 	explain             explanation
 }
 
@@ -41,7 +41,8 @@ func newStartCommand(c *cli) *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&f.attach, "attach", "a", false, "Attach STDOUT/STDERR and forward signals")
 	cmd.Flags().BoolVarP(&f.interactive, "interactive", "i", false, "Attach container's STDIN")
-	cmd.Flags().StringVar(&f.keys, "detach-keys", defaultDetachKeys, "Override the key sequence for detaching a container")
+	f.client.registerKeys(cmd.Flags())
+	f.client.proxy = true
 	f.explain.register(cmd.Flags())
 	return cmd
 }
@@ -72,19 +73,21 @@ func (c *cli) startDetached(store *container.Store, names []string) error {
 	return nil
 }
 
-// startAttached starts a container and stays with it, as run does.
+// startAttached starts a container and stays with it, as run does; with one that
+// runs already, as attach does.
 func (c *cli) startAttached(store *container.Store, name string, f startFlags) error {
 	ctr, err := store.Get(name)
 	if err != nil {
 		return err
 	}
-	cl, _, err := c.newClient(ctr.Config.Tty, f.interactive && ctr.Config.OpenStdin, f.keys)
+	cl, _, err := c.newClient(ctr.Config.Tty, f.interactive && ctr.Config.OpenStdin, f.client.keys)
 	if err != nil {
 		return err
 	}
-	code, err := c.foreground(store, ctr, cl)
+	signals := f.client.proxies(ctr)
+	code, err := c.foreground(store, ctr, cl, signals)
 	if errors.Is(err, container.ErrRunning) {
-		return fmt.Errorf("cannot attach to container %q: %w", name, err)
+		code, err = c.attach(store, ctr, cl, signals)
 	}
 	if err != nil {
 		return err
