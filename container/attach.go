@@ -58,6 +58,8 @@ func (s *Store) Attach(c *Container, streams Streams) (*Attachment, error) {
 // Attachable says why nobody can attach to a container now, in docker's words.
 func (c *Container) Attachable() error {
 	switch {
+	case c.State.Status == Restarting:
+		return errors.New("cannot attach to a restarting container, wait until it is running")
 	case c.State.Status != Running:
 		return errors.New("cannot attach to a stopped container, start it first")
 	case c.State.Paused:

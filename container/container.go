@@ -83,6 +83,7 @@ type Config struct {
 type HostConfig struct {
 	Binds             []string
 	NetworkMode       string
+	RestartPolicy     RestartPolicy
 	AutoRemove        bool
 	CapAdd            []string
 	CapDrop           []string
@@ -173,6 +174,8 @@ const (
 	Running = "running"
 	Paused  = "paused" // as [State.Word] has it: it runs, too
 	Exited  = "exited"
+	// Restarting is one that has ended and is about to be started again.
+	Restarting = "restarting"
 )
 
 // State is what has become of a container.
@@ -188,9 +191,16 @@ type State struct {
 	// BootID that boot's: with them Pid can't be mistaken for another process.
 	StartTime uint64
 	BootID    string
+	// RestartCount is how often the restart policy has started the container
+	// since a user did, or is about to, RestartDelay how long it waited last.
+	RestartCount int
+	RestartDelay time.Duration
 	// Paused is the kernel's to tell, when the container is looked at.
 	Paused bool `json:"-"`
 }
+
+// Up reports whether the container runs, or is going to without anybody's doing.
+func (s State) Up() bool { return s.Status == Running || s.Status == Restarting }
 
 // Word is docker's word for the state.
 func (s State) Word() string {

@@ -143,6 +143,9 @@ func execMessage(name string, err error) string {
 
 // notRunning has docker's words.
 func (c *Container) notRunning() error {
+	if c.State.Status == Restarting {
+		return fmt.Errorf("Container %s is restarting, wait until the container is running", c.ID)
+	}
 	return fmt.Errorf("container %s is not running", c.ID)
 }
 

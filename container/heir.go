@@ -124,7 +124,11 @@ func (s *Store) Inherit(args ...string) error {
 	}
 	m.pumps.start(streams, Streams{}, m.log)
 	exit, err := m.waitAsParent(pid)
-	return errors.Join(err, m.finish(exit))
+	err = errors.Join(err, m.finish(exit))
+	if m.c.State.Status == Restarting {
+		err = errors.Join(err, m.again())
+	}
+	return err
 }
 
 // inheritExec makes this process the other side of the terminal of an exec whose

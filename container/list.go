@@ -88,7 +88,7 @@ func (s *Store) parseCondition(key, value string, image func(string) (*Image, bo
 			return nil, invalid
 		}
 		return func(c *Container) bool {
-			ended := c.State.Status != Running && !c.State.StartedAt.IsZero()
+			ended := !c.State.Up() && !c.State.StartedAt.IsZero()
 			return ended && c.State.ExitCode == code
 		}, nil
 	case "ancestor":
@@ -125,7 +125,7 @@ func (s *Store) parseCondition(key, value string, image func(string) (*Image, bo
 // What docker accepts as a status and as a health, also where no container of
 // gocker is ever in it.
 var (
-	statusWords = []string{Created, Running, Paused, "restarting", "removing", Exited, "dead"}
+	statusWords = []string{Created, Running, Paused, Restarting, "removing", Exited, "dead"}
 	healthWords = []string{"none", "starting", "healthy", "unhealthy"}
 )
 

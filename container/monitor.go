@@ -154,7 +154,8 @@ func (m *Monitor) start(streams Streams) error {
 	}
 	m.makePumps(stdio)
 	m.pumps.start(stdio, streams, m.log)
-	time.AfterFunc(doorAfter, func() { _ = m.pumps.door.open() }) // to run without is better than not to run
+	door := m.pumps.door
+	time.AfterFunc(doorAfter, func() { _ = door.open() }) // to run without is better than not to run
 	return nil
 }
 
@@ -165,7 +166,7 @@ func (m *Monitor) makePumps(s *stdio) {
 }
 
 func (m *Monitor) recordStart(pid int) error {
-	m.c.State = State{Status: Running, Pid: pid, StartedAt: time.Now().UTC(), FinishedAt: m.c.State.FinishedAt}
+	m.c.State = State{Status: Running, Pid: pid, StartedAt: time.Now().UTC(), FinishedAt: m.c.State.FinishedAt, RestartCount: m.c.State.RestartCount, RestartDelay: m.c.State.RestartDelay}
 	var err error
 	if m.c.State.StartTime, err = startTime(pid); err != nil {
 		return err
@@ -196,7 +197,11 @@ func (m *Monitor) Wait() (*Exit, error) {
 		status = unix.WaitStatus(unix.SIGKILL)
 	}
 	exit, ended := m.ended(status)
-	return exit, errors.Join(err, ended, m.finish(exit), m.proc.Release())
+	err = errors.Join(err, ended, m.finish(exit), m.proc.Release())
+	if m.c.State.Status == Restarting {
+		err = errors.Join(err, m.again())
+	}
+	return exit, err
 }
 
 // Resize tells the container's terminal its size.
@@ -231,7 +236,8 @@ func (m *Monitor) ended(status unix.WaitStatus) (*Exit, error) {
 	return exit, err
 }
 
-// finish records the exit and cleans up. Another may have begun with that.
+// finish records the exit and cleans up. Another may have begun with that. What is
+// left for [Monitor.again] is a container that is [Restarting].
 func (m *Monitor) finish(exit *Exit) error {
 	var err error
 	if m.c.HostConfig.AutoRemove && m.c.kept() {
@@ -244,9 +250,19 @@ func (m *Monitor) finish(exit *Exit) error {
 		m.c.State.ExitCode = exit.Code
 		m.c.State.OOMKilled = exit.OOMKilled
 		m.c.State.FinishedAt = time.Now().UTC()
+		restarts, rerr := m.restarts()
+		if restarts {
+			m.c.State.Status = Restarting
+			m.c.State.RestartDelay = m.c.State.nextRestartDelay()
+			m.c.State.RestartCount++
+		}
+		err = errors.Join(err, rerr)
 		if !m.c.HostConfig.AutoRemove {
 			err = errors.Join(err, m.c.writeState())
 		}
+	}
+	if m.c.State.Status == Restarting {
+		return errors.Join(err, m.plans.host.Undo())
 	}
 	return errors.Join(err, m.end(nil))
 }
@@ -259,6 +275,9 @@ func (m *Monitor) end(failed *StartError) error {
 		errs = append(errs, m.plans.host.Undo())
 	}
 	if failed != nil {
+		if m.c.State.Status == Restarting {
+			m.c.State.Status = Exited
+		}
 		m.c.State.ExitCode = failed.Code
 		m.c.State.Error = failed.Message
 		errs = append(errs, m.c.writeState())

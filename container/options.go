@@ -56,7 +56,10 @@ func (o *Options) validate() error {
 	if _, err := h.LogConfig.limits(); err != nil {
 		return err
 	}
-	for _, check := range []func() error{h.validateLimits, h.validateSecurityOpt, o.validateNamespaces} {
+	if h.AutoRemove && h.RestartPolicy.active() {
+		return errors.New("conflicting options: cannot specify both --restart and --rm")
+	}
+	for _, check := range []func() error{h.RestartPolicy.validate, h.validateLimits, h.validateSecurityOpt, o.validateNamespaces} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ func (s *Store) Prune(f PruneFilter) (ids []string, bytes int64, err error) {
 	}
 	var errs []error
 	for _, c := range all {
-		if c.State.Status == Running || !f.Match(c.Created, c.Config.Labels) {
+		if c.State.Up() || !f.Match(c.Created, c.Config.Labels) {
 			continue
 		}
 		written, _, err := c.Size()

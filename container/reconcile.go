@@ -59,10 +59,12 @@ func (s *Store) buryMonitor(c *Container) error {
 	switch {
 	case c.HostConfig.AutoRemove && !c.kept():
 		err = errors.Join(err, s.remove(c, true))
-	case c.State.Status == Running:
+	case c.State.Up():
+		if c.State.Status == Running {
+			c.State.ExitCode = killedCode
+		}
 		c.State.Status = Exited
 		c.State.Pid = 0
-		c.State.ExitCode = killedCode
 		c.State.Error = "the container's monitor was killed, or the host went down"
 		c.State.FinishedAt = time.Now().UTC()
 		err = errors.Join(err, c.writeState())

@@ -32,7 +32,7 @@ func (s *Store) Remove(name string, o RemoveOptions) error {
 			return err
 		}
 		if !o.Force {
-			state, advice := Running, "stop"
+			state, advice := c.State.Status, "stop"
 			if c.State.Paused {
 				state, advice = Paused, "unpause and then stop"
 			}
@@ -51,7 +51,9 @@ func (s *Store) Remove(name string, o RemoveOptions) error {
 			time.Sleep(time.Millisecond)
 			continue
 		}
-		err = r.kill()
+		if err = c.stayStopped(); err == nil {
+			err = r.kill()
+		}
 		if err == nil {
 			err = r.await()
 		}
@@ -83,7 +85,7 @@ func (s *Store) removeEnded(c *Container, volumes bool) error {
 		}
 		return err
 	}
-	if c.State.Status == Running {
+	if c.State.Up() {
 		return errRunning
 	}
 	alive, err := lock(c.runDir, false)

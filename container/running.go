@@ -37,7 +37,7 @@ func (s *Store) hold(c *Container) (*running, error) {
 		}
 		*c = *now
 		switch {
-		case c.State.Status != Running:
+		case !c.State.Up():
 			r.close()
 			return nil, nil
 		case r.dir == nil || !isStill(r.dir, c.runDir):

@@ -40,12 +40,28 @@ func (s *Store) stop(c *Container, o StopOptions) error {
 	if err != nil {
 		return err
 	}
-	r, err := s.hold(c)
-	if r == nil {
-		return err
+	for {
+		r, err := s.hold(c)
+		if r == nil {
+			return err
+		}
+		err = r.stop(sig, o)
+		r.close()
+		// Its monitor may just have started it again.
+		if err != nil || !c.HostConfig.RestartPolicy.active() {
+			return err
+		}
 	}
-	defer r.close()
-	if err := r.signal(sig); err != nil {
+}
+
+// stop ends one run.
+func (r *running) stop(sig unix.Signal, o StopOptions) error {
+	c := r.c
+	err := c.stayStopped()
+	if err == nil {
+		err = r.signal(sig)
+	}
+	if err != nil {
 		return fmt.Errorf("cannot stop container: %s: %w", c.Name, err)
 	}
 	if err := c.thaw(); err != nil {
@@ -96,6 +112,13 @@ func (s *Store) Kill(name, signal string) error {
 		return failed(notRunning(c))
 	}
 	defer r.close()
+	ends, invalid := c.stopSignal()
+	isEnd := sig == unix.SIGKILL || invalid == nil && (c.Config.StopSignal == "" || ends == sig)
+	if isEnd {
+		if err := c.stayStopped(); err != nil {
+			return failed(err)
+		}
+	}
 	if sig == unix.SIGKILL {
 		if err := r.kill(); err != nil {
 			return failed(err)
@@ -105,14 +128,14 @@ func (s *Store) Kill(name, signal string) error {
 	if err := r.signal(sig); err != nil {
 		return failed(err)
 	}
-	if ends, err := c.stopSignal(); err != nil || c.Config.StopSignal != "" && ends != sig {
-		return err
+	if !isEnd {
+		return invalid
 	}
 	return c.thaw()
 }
 
 // notRunning is docker's error of what can be done with running containers only.
-func notRunning(c *Container) error { return fmt.Errorf("container %s is not running", c.ID) }
+func notRunning(c *Container) error { return c.notRunning() }
 
 // Restart stops a container, if it runs, and starts it again; --rm doesn't remove
 // it in between. The monitor is the caller's, as that of [Store.Start]; nil when
@@ -191,7 +214,7 @@ func (r *running) exitCode(word *os.File) (code int, known bool, err error) {
 		return 0, false, err
 	}
 	*r.c = *now
-	return now.State.ExitCode, now.State.Status != Running, nil
+	return now.State.ExitCode, !now.State.Up(), nil
 }
 
 // lockToStart locks a container that may be started, as it is now.
@@ -221,13 +244,17 @@ func (s *Store) readToStart(c *Container) error {
 	switch {
 	case c.State.Paused:
 		return errors.New("cannot start a paused container, try unpause instead")
-	case c.State.Status == Running:
+	case c.State.Up():
 		return ErrRunning
 	case c.State.Status == Exited:
 		// Its last monitor may be cleaning up.
 		if err := c.awaitEnd(); err != nil {
 			return err
 		}
+	}
+	c.State.RestartCount, c.State.RestartDelay = 0, 0
+	if err := c.forgetStop(); err != nil {
+		return err
 	}
 	if c.HostConfig.AutoRemove {
 		// The kernel does not take an overlay again that was mounted volatile.

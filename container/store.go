@@ -64,7 +64,7 @@ func (s *Store) load(id string) (*Container, error) {
 // settled reads a container as it is after the boots that there were.
 func (s *Store) settled(id string) (*Container, error) {
 	c, err := s.read(id)
-	if err != nil || c.State.Status != Running {
+	if err != nil || !c.State.Up() {
 		return c, err
 	}
 	// A monitor has its run directory before it says that the container runs,
@@ -72,7 +72,7 @@ func (s *Store) settled(id string) (*Container, error) {
 	if _, err := os.Lstat(c.runDir); !errors.Is(err, os.ErrNotExist) {
 		return c, nil
 	}
-	if c, err = s.read(id); err != nil || c.State.Status != Running {
+	if c, err = s.read(id); err != nil || !c.State.Up() {
 		return c, err
 	}
 	if err := os.Mkdir(c.runDir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {

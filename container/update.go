@@ -14,7 +14,7 @@ import (
 
 // Update gives a container other limits: those of to that are not zero, its
 // Memory, MemorySwap, MemoryReservation, NanoCpus, CpuShares, CpusetCpus and
-// PidsLimit. They hold at once for one that runs or is paused, and at each start
+// PidsLimit, and its RestartPolicy. They hold at once for one that runs or is paused, and at each start
 // from now on. Warnings are for the user.
 //
 // The control groups are changed first. When the kernel refuses one of the limits,
@@ -113,6 +113,15 @@ func (c *Container) prepareUpdate(to HostConfig) (*limitUpdate, error) {
 
 // takeLimits puts the limits of to that are not zero in the place of h's.
 func (h *HostConfig) takeLimits(to HostConfig) error {
+	if to.RestartPolicy.Name != "" {
+		if h.AutoRemove {
+			return errors.New("Restart policy cannot be updated because AutoRemove is enabled for the container")
+		}
+		if err := to.RestartPolicy.validate(); err != nil {
+			return err
+		}
+		h.RestartPolicy = to.RestartPolicy
+	}
 	if to.Memory != 0 && to.MemorySwap == 0 && h.MemorySwap > 0 && to.Memory > h.MemorySwap {
 		return errors.New("Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time")
 	}

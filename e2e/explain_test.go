@@ -65,7 +65,7 @@ var explained = []struct {
 	{name: "no input", args: "$IMAGE", input: "a line\n"},
 	{name: "a plain directory", args: "--rm --rootfs $DIR/rootfs /probe"},
 	{name: "no /proc", args: "--rm --tmpfs /proc --network host --without masks --entrypoint /bin/sh $BUSYBOX -c 'ls -a /proc; ls -aln /dev | cut -c 1-40; exit 3'", code: 3},
-	{name: "in the background", args: "--detach --stop-signal USR1 --stop-timeout 3 --entrypoint /bin/sh $BUSYBOX -c 'hostname | wc -c; grep -E \"Sig(Blk|Ign)|Cap\" /proc/self/status'"},
+	{name: "in the background", args: "--detach --restart on-failure:3 --stop-signal USR1 --stop-timeout 3 --entrypoint /bin/sh $BUSYBOX -c 'hostname | wc -c; grep -E \"Sig(Blk|Ign)|Cap\" /proc/self/status'"},
 	{name: "no such command", args: "--rm $IMAGE /no/such", code: 127},
 	{name: "no program", args: "--rm $BUSYBOX /etc/passwd", code: 126},
 	{name: "a command that a signal ends", args: "--rm --entrypoint /bin/sh $BUSYBOX -c 'sh -c \"kill -SEGV \\$\\$\"; exit $?'", code: 139},

@@ -20,6 +20,7 @@ type createFlags struct {
 	name, hostname, user, workdir   string
 	entrypoint, network, rootfs     string
 	pull, platform, cidfile, cpuset string
+	restart                         string
 	logDriver                       string
 	env, envFile, volume, tmpfs     []string
 	mount, label, capAdd, capDrop   []string
@@ -61,7 +62,7 @@ func (f *createFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.capAdd, "cap-add", nil, "Add Linux capabilities")
 	flags.StringSliceVar(&f.capDrop, "cap-drop", nil, "Drop Linux capabilities")
 	flags.StringArrayVar(&f.ulimit, "ulimit", nil, "Ulimit options")
-	f.registerLimits(flags)
+	f.registerLimits(flags, "no")
 	flags.StringVar(&f.shmSize, "shm-size", "", "Size of /dev/shm")
 	flags.StringVar(&f.stopSignal, "stop-signal", "", "Signal to stop the container")
 	flags.IntVar(&f.stopTimeout, "stop-timeout", 0, "Timeout (in seconds) to stop a container")
@@ -76,10 +77,12 @@ func (f *createFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "Suppress the pull output")
 }
 
-// registerLimits are the flags that update has too.
-func (f *createFlags) registerLimits(flags *pflag.FlagSet) {
+// registerLimits are the flags that update has too, with the restart policy unless
+// one is given.
+func (f *createFlags) registerLimits(flags *pflag.FlagSet, restart string) {
 	flags.StringVarP(&f.memory, "memory", "m", "", "Memory limit")
 	flags.StringVar(&f.memorySwap, "memory-swap", "", "Swap limit equal to memory plus swap: '-1' to enable unlimited swap")
+	flags.StringVar(&f.restart, "restart", restart, "Restart policy to apply when a container exits")
 	flags.StringVar(&f.reservation, "memory-reservation", "", "Memory soft limit")
 	flags.StringVar(&f.cpus, "cpus", "", "Number of CPUs")
 	flags.Int64VarP(&f.cpuShares, "cpu-shares", "c", 0, "CPU shares (relative weight)")
@@ -136,6 +139,9 @@ func (f *createFlags) options(flags *pflag.FlagSet, args []string) (container.Op
 		PidsLimit: f.pidsLimit, ContainerIDFile: f.cidfile, Binds: f.volume,
 		LogConfig:   container.LogConfig{Type: f.logDriver, Config: keyValues(f.logOpt)},
 		Annotations: keyValues(f.annotation),
+	}
+	if o.HostConfig.RestartPolicy, err = container.ParseRestartPolicy(f.restart); err != nil {
+		return o, err
 	}
 	if o.HostConfig.Without, err = container.ParseWithout(f.without); err != nil {
 		return o, err

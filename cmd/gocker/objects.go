@@ -112,6 +112,7 @@ func describeContainer(ctr *container.Container, size bool) (*containerObject, e
 		HostnamePath:   filepath.Join(ctr.Bundle(), "hostname"),
 		HostsPath:      filepath.Join(ctr.Bundle(), "hosts"),
 		Name:           "/" + ctr.Name,
+		RestartCount:   ctr.State.RestartCount,
 		Driver:         storageDriver,
 		Platform:       "linux",
 		HostConfig: hostConfigObject{
@@ -144,7 +145,7 @@ func describeContainer(ctr *container.Container, size bool) (*containerObject, e
 
 func describeState(s container.State) stateObject {
 	return stateObject{
-		Status: s.Word(), Running: s.Status == container.Running, Paused: s.Paused,
+		Status: s.Word(), Running: s.Up(), Restarting: s.Status == container.Restarting, Paused: s.Paused,
 		OOMKilled: s.OOMKilled, Pid: s.Pid, ExitCode: s.ExitCode, Error: s.Error,
 		StartedAt: timeText(s.StartedAt), FinishedAt: timeText(s.FinishedAt),
 	}

@@ -90,7 +90,7 @@ func (c *cli) listContainers(f psFlags) error {
 	}
 	anyState := f.all || f.last > 0 || filter.AnyState
 	all = slices.DeleteFunc(all, func(ctr *container.Container) bool {
-		return !anyState && ctr.State.Status != container.Running || !filter.Match(ctr)
+		return !anyState && !ctr.State.Up() || !filter.Match(ctr)
 	})
 	if f.last > 0 {
 		all = all[:min(f.last, len(all))]
@@ -295,6 +295,8 @@ func statusText(s container.State, now time.Time) string {
 			up += " (Paused)"
 		}
 		return up
+	case s.Status == container.Restarting:
+		return fmt.Sprintf("Restarting (%d) %s ago", s.ExitCode, units.HumanDuration(now.Sub(s.FinishedAt)))
 	case s.StartedAt.IsZero():
 		return "Created" // also when its start failed
 	}

@@ -49,7 +49,7 @@ func (c *cli) imageUsers() ([]image.User, error) {
 	for _, ctr := range all {
 		users = append(users, image.User{
 			ID: ctr.ID, ImageID: ctr.ImageID, ChainIDs: ctr.Layers,
-			Running: ctr.State.Status == container.Running,
+			Running: ctr.State.Up(),
 		})
 	}
 	return users, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gocker/container"
@@ -13,6 +14,7 @@ import (
 // startFlags are those of start.
 type startFlags struct {
 	attach, interactive bool
+	all                 bool // those that a boot has ended
 	client              clientFlags
 	explain             explanation
 }
@@ -22,11 +24,21 @@ func newStartCommand(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "start [OPTIONS] CONTAINER [CONTAINER...]",
 		Short: "Start one or more stopped containers",
-		Args:  minArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if f.all {
+				return noArgs(cmd, args)
+			}
+			return minArgs(1)(cmd, args)
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			store, err := container.Open(c.root, c.runRoot)
 			if err != nil {
 				return err
+			}
+			if f.all {
+				if args, err = afterBoot(store); err != nil || len(args) == 0 {
+					return err
+				}
 			}
 			switch {
 			case f.explain.wanted():
@@ -40,11 +52,32 @@ func newStartCommand(c *cli) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVarP(&f.attach, "attach", "a", false, "Attach STDOUT/STDERR and forward signals")
+	cmd.Flags().BoolVar(&f.all, "all", false, "Start all that don't run and whose restart policy wants them to, as after a boot")
 	cmd.Flags().BoolVarP(&f.interactive, "interactive", "i", false, "Attach container's STDIN")
 	f.client.registerKeys(cmd.Flags())
 	f.client.proxy = true
 	f.explain.register(cmd.Flags())
 	return cmd
+}
+
+// afterBoot are the names of the containers that a boot should start, the oldest
+// first.
+func afterBoot(store *container.Store) ([]string, error) {
+	all, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, ctr := range slices.Backward(all) {
+		starts, err := ctr.StartsAfterBoot()
+		if err != nil {
+			return nil, err
+		}
+		if starts {
+			names = append(names, ctr.Name)
+		}
+	}
+	return names, nil
 }
 
 // startDetached starts containers one after the other. Those that run already are

@@ -21,6 +21,10 @@ func newUpdateCommand(c *cli) *cobra.Command {
 				return errors.New("you must provide one or more flags when using this command")
 			}
 			to := f.limits()
+			var err error
+			if to.RestartPolicy, err = container.ParseRestartPolicy(f.restart); err != nil {
+				return err
+			}
 			if err := f.sizes(&to); err != nil {
 				return &exitError{code: 125, err: err}
 			}
@@ -34,7 +38,7 @@ func newUpdateCommand(c *cli) *cobra.Command {
 			return c.update(store, args, to)
 		},
 	}
-	f.registerLimits(cmd.Flags())
+	f.registerLimits(cmd.Flags(), "")
 	explain.register(cmd.Flags())
 	return cmd
 }
