@@ -82,6 +82,7 @@ type Config struct {
 // bytes; zero means no limit unless a field says otherwise.
 type HostConfig struct {
 	Binds             []string
+	VolumesFrom       []string `json:",omitempty"` // CONTAINER[:MODE]
 	NetworkMode       string
 	RestartPolicy     RestartPolicy
 	AutoRemove        bool
@@ -151,8 +152,18 @@ type Mount struct {
 	// CreateSource makes a missing bind source, as -v does and --mount does not.
 	CreateSource bool `json:",omitempty"`
 	Propagation  string
+	// NonRecursive leaves out what is mounted below a bind's source; without it,
+	// that is as read-only as the source, but for ReadOnlyNonRecursive.
+	NonRecursive         bool `json:",omitempty"`
+	ReadOnlyNonRecursive bool `json:",omitempty"`
+	// ReadOnlyForceRecursive demands a kernel that can do that.
+	ReadOnlyForceRecursive bool `json:",omitempty"`
 	// NoCopy leaves a new volume empty, whatever the image has in its place.
 	NoCopy bool `json:",omitempty"`
+	// Of a volume that is made, see [VolumeOptions].
+	Driver        string            `json:",omitempty"`
+	DriverOptions map[string]string `json:",omitempty"`
+	Labels        map[string]string `json:",omitempty"`
 }
 
 // MountPoint is a mount as inspect shows it.
@@ -165,7 +176,10 @@ type MountPoint struct {
 	Mode        string
 	RW          bool
 	Propagation string
-	Anonymous   bool `json:",omitempty"` // goes with the container
+	// What is gocker's own, and not for inspect.
+	Anonymous bool   `json:",omitempty"` // goes with the container
+	Borrowed  bool   `json:",omitempty"` // from another container
+	Device    string `json:",omitempty"` // what a volume stands for that is a directory of the host
 }
 
 // Status words of a container, as docker has them.

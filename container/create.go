@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"time"
@@ -143,55 +142,6 @@ func (c *Container) lowerStack() layers.Stack {
 	return store.Stack(c.Layers)
 }
 
-// mountPoints turns -v, --mount and the image's volumes into mounts with a
-// source on the host. What the user mounts takes the place of an image's
-// volume on the same path.
-func (s *Store) mountPoints(c *Container) ([]MountPoint, error) {
-	points := []MountPoint{}
-	covered := map[string]bool{}
-	for target := range c.HostConfig.Tmpfs {
-		covered[path.Clean(target)] = true
-	}
-	for _, m := range c.HostConfig.Mounts {
-		target := path.Clean(m.Target)
-		covered[target] = true
-		point := MountPoint{Type: m.Type, Source: m.Source, Destination: target, RW: !m.ReadOnly, Propagation: m.Propagation}
-		if point.Propagation == "" {
-			point.Propagation = "rprivate"
-		}
-		if m.ReadOnly {
-			point.Mode = "ro"
-		}
-		switch m.Type {
-		case "bind":
-			if _, err := os.Stat(m.Source); err != nil && !m.CreateSource {
-				return nil, fmt.Errorf("invalid mount config for type \"bind\": bind source path does not exist: %s", m.Source)
-			}
-		case "volume":
-			point.Name, point.Driver, point.Anonymous = m.Source, "local", m.Source == ""
-			if point.Anonymous {
-				point.Name = NewID()
-			} else if !validName(m.Source) {
-				return nil, fmt.Errorf("create %s: %q includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path", m.Source, m.Source)
-			}
-			point.Source = s.volumeDir(point.Name)
-		}
-		points = append(points, point)
-	}
-	for target := range c.Config.Volumes {
-		target = path.Clean("/" + target)
-		if covered[target] {
-			continue
-		}
-		name := NewID()
-		points = append(points, MountPoint{
-			Type: "volume", Name: name, Source: s.volumeDir(name), Destination: target,
-			Driver: "local", RW: true, Propagation: "rprivate", Anonymous: true,
-		})
-	}
-	return points, nil
-}
-
 // claim makes the container's directory with its name in it. While the file it
 // returns is open the directory is locked, so that nobody takes a container
 // without a record for rubbish.
@@ -260,21 +210,4 @@ func (c *Container) write(spec *Spec) error {
 		}
 	}
 	return writeJSON(c.recordPath(), &c.Record, durable)
-}
-
-// makeSources makes the host directories of binds that are missing, and the
-// volumes.
-func (c *Container) makeSources() error {
-	for i, m := range c.Mounts {
-		if m.Type != "bind" {
-			continue
-		}
-		asked := c.HostConfig.Mounts[i]
-		if _, err := os.Stat(m.Source); errors.Is(err, os.ErrNotExist) && asked.CreateSource {
-			if err := os.MkdirAll(m.Source, 0o755); err != nil {
-				return fmt.Errorf("error while creating mount source path '%s': %w", m.Source, err)
-			}
-		}
-	}
-	return c.makeVolumes()
 }

@@ -213,11 +213,11 @@ func (c *Container) files() (step.Plan, error) {
 		switch {
 		case m.Type == "volume":
 			v := MakeVolume{Dir: filepath.Dir(m.Source), At: c.rootfs(), Path: m.Destination, Lower: c.lowerStack()}
-			if i < len(c.HostConfig.Mounts) && c.HostConfig.Mounts[i].NoCopy {
+			if c.asked(i).NoCopy || m.Borrowed || m.Device != "" {
 				v.Path = ""
 			}
 			sources = append(sources, v)
-		case m.Type == "bind" && c.HostConfig.Mounts[i].CreateSource:
+		case m.Type == "bind" && c.asked(i).CreateSource:
 			if _, err := os.Lstat(m.Source); errors.Is(err, os.ErrNotExist) {
 				sources = append(sources, step.MkdirAll{Path: m.Source})
 			}
@@ -270,7 +270,7 @@ func inverse(p step.Plan) []step.Step {
 func (c *Container) ownVolumes() []string {
 	var dirs []string
 	for _, m := range c.Mounts {
-		if m.Type == "volume" && m.Anonymous {
+		if m.Type == "volume" && m.Anonymous && !m.Borrowed {
 			dirs = append(dirs, filepath.Dir(m.Source))
 		}
 	}

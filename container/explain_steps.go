@@ -104,7 +104,7 @@ func (s MakeVolume) Do() error {
 	m := MountPoint{Type: "volume", Source: filepath.Join(s.Dir, volumeData), Destination: s.Path}
 	return onOwnThread(func() error {
 		image := imageView{lower: s.Lower, at: s.At}
-		return errors.Join(makeVolume(m, &image, s.Path == ""), image.close())
+		return errors.Join(makeVolume(m, &image, s.Path == "", volumeFacts{}), image.close())
 	})
 }
 

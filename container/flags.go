@@ -37,7 +37,16 @@ func ParseVolume(s string) (Mount, error) {
 			return m, err
 		}
 	}
-	return m, m.setSource()
+	if err := m.setSource(); err != nil {
+		return m, err
+	}
+	switch {
+	case m.Type == "volume" && m.Propagation != "":
+		return m, fmt.Errorf("invalid volume specification: '%s': invalid mount config for type \"volume\": field BindOptions must not be specified", s)
+	case m.Type == "bind" && m.NoCopy:
+		return m, fmt.Errorf("invalid volume specification: '%s': invalid mount config for type \"bind\": field VolumeOptions must not be specified", s)
+	}
+	return m, nil
 }
 
 // setOptions reads the last part of -v. Of each kind of option there may be one.
@@ -88,10 +97,10 @@ func ParseMount(s string) (Mount, error) {
 	for _, field := range fields {
 		key, value, hasValue := strings.Cut(field, "=")
 		key = strings.ToLower(key)
-		if !hasValue && key != "readonly" && key != "ro" && key != "volume-nocopy" {
+		if !hasValue && !slices.Contains(mountSwitches, key) {
 			return m, fmt.Errorf("invalid field '%s' must be a key=value pair", field)
 		}
-		if prefix, _, ok := strings.Cut(key, "-"); ok {
+		if prefix, _, ok := strings.Cut(key, "-"); ok && slices.Contains(mountTypes, prefix) {
 			types = append(types, prefix)
 		}
 		switch key {
@@ -110,6 +119,19 @@ func ParseMount(s string) (Mount, error) {
 				return m, fmt.Errorf("invalid value for bind-propagation: %s", value)
 			}
 			m.Propagation = value
+		case "bind-nonrecursive":
+			m.NonRecursive, err = parseSwitch(key, value, hasValue)
+		case "bind-recursive":
+			err = m.setRecursion(value)
+		case "bind-create-src":
+			m.CreateSource, err = parseSwitch(key, value, hasValue)
+		case "volume-driver":
+			m.Driver = value
+		case "volume-label":
+			m.Labels = withPair(m.Labels, value)
+		case "volume-opt":
+			m.DriverOptions = withPair(m.DriverOptions, value)
+		case "consistency":
 		case "tmpfs-size":
 			size, err := units.RAMInBytes(value)
 			if err != nil {
@@ -137,6 +159,9 @@ func ParseMount(s string) (Mount, error) {
 	if m.Target == "" {
 		return m, fmt.Errorf("invalid argument %q for \"--mount\" flag: target is required", s)
 	}
+	if err := m.checkRecursion(); err != nil {
+		return m, err
+	}
 	switch m.Type {
 	case "bind":
 		if m.Source == "" {
@@ -153,6 +178,71 @@ func ParseMount(s string) (Mount, error) {
 		return m, nil
 	}
 	return m, fmt.Errorf("invalid argument %q for \"--mount\" flag: mount type %q is not supported: use bind, volume or tmpfs", s, m.Type)
+}
+
+// mountTypes are the types of --mount, each the beginning of its own keys;
+// mountSwitches are the keys that are true when they stand alone.
+var (
+	mountTypes    = []string{"bind", "volume", "tmpfs"}
+	mountSwitches = []string{"readonly", "ro", "volume-nocopy", "bind-nonrecursive", "bind-create-src"}
+)
+
+// withPair adds KEY=VALUE or KEY.
+func withPair(m map[string]string, pair string) map[string]string {
+	if m == nil {
+		m = map[string]string{}
+	}
+	key, value, _ := strings.Cut(pair, "=")
+	m[key] = value
+	return m
+}
+
+// setRecursion reads the value of bind-recursive.
+func (m *Mount) setRecursion(value string) error {
+	switch value {
+	case "enabled":
+	case "disabled":
+		m.NonRecursive = true
+	case "writable":
+		m.ReadOnlyNonRecursive = true
+	case "readonly":
+		m.ReadOnlyForceRecursive = true
+	default:
+		return fmt.Errorf(`invalid value for bind-recursive: %s (must be "enabled", "disabled", "writable", or "readonly")`, value)
+	}
+	return nil
+}
+
+// checkRecursion refuses what bind-recursive can't go with, in docker's words.
+func (m *Mount) checkRecursion() error {
+	const needs = "option 'bind-recursive=%s' requires '%s' to be specified in conjunction"
+	switch {
+	case m.ReadOnlyNonRecursive && !m.ReadOnly:
+		return fmt.Errorf(needs, "writable", "readonly")
+	case m.ReadOnlyForceRecursive && !m.ReadOnly:
+		return fmt.Errorf(needs, "readonly", "readonly")
+	case m.ReadOnlyForceRecursive && m.Propagation != "rprivate":
+		return fmt.Errorf(needs, "readonly", "bind-propagation=rprivate")
+	}
+	return nil
+}
+
+// parseVolumesFrom reads the value of --volumes-from: CONTAINER[:MODE].
+func parseVolumesFrom(s string) (name string, m Mount, err error) {
+	name, mode, ok := strings.Cut(s, ":")
+	if name == "" {
+		return "", m, fmt.Errorf("invalid volumes-from specification: '%s'", s)
+	}
+	if !ok {
+		return name, m, nil
+	}
+	if err := m.setOptions(mode); err != nil {
+		return "", m, err
+	}
+	if m.NoCopy || m.Propagation != "" {
+		return "", m, fmt.Errorf("invalid mode for volumes-from: %s", mode)
+	}
+	return name, m, nil
 }
 
 // parseSwitch reads the value of a key that is true when it stands alone.

@@ -42,6 +42,8 @@ func TestVolumesAreReadAsDockerReadsThem(t *testing.T) {
 		{value: "/src:/data:ro,rw", err: "invalid mode: ro,rw"},
 		{value: "/src:/data:ro,", err: "invalid mode: ro,"},
 		{value: "/data:ro", err: "invalid volume specification: '/data:ro'"},
+		{value: "name:/data:rslave", err: "field BindOptions must not be specified"},
+		{value: "/src:/data:nocopy", err: "field VolumeOptions must not be specified"},
 		{value: "a:b:c:d", err: "invalid volume specification: 'a:b:c:d'"},
 	} {
 		got, err := ParseVolume(c.value)
@@ -61,6 +63,14 @@ func TestMountsAreReadAsDockerReadsThem(t *testing.T) {
 		{value: "type=bind,src=/src,dst=/data,ro=false", want: Mount{Type: "bind", Source: "/src", Target: "/data"}},
 		{value: "type=bind,src=/src,dst=/data,readonly=1", want: Mount{Type: "bind", Source: "/src", Target: "/data", ReadOnly: true}},
 		{value: "type=bind,src=/src,dst=/data,bind-propagation=rslave", want: Mount{Type: "bind", Source: "/src", Target: "/data", Propagation: "rslave"}},
+		{value: "type=bind,src=/src,dst=/data,bind-nonrecursive,bind-create-src", want: Mount{Type: "bind", Source: "/src", Target: "/data", NonRecursive: true, CreateSource: true}},
+		{value: "type=bind,src=/src,dst=/data,bind-recursive=enabled,consistency=cached", want: Mount{Type: "bind", Source: "/src", Target: "/data"}},
+		{value: "type=bind,src=/src,dst=/data,bind-recursive=disabled", want: Mount{Type: "bind", Source: "/src", Target: "/data", NonRecursive: true}},
+		{value: "type=bind,src=/src,dst=/data,ro,bind-recursive=writable", want: Mount{Type: "bind", Source: "/src", Target: "/data", ReadOnly: true, ReadOnlyNonRecursive: true}},
+		{value: "src=name,dst=/data,volume-driver=local,volume-label=a=b,volume-label=c,volume-opt=o=bind", want: Mount{Type: "volume", Source: "name", Target: "/data", Driver: "local", Labels: map[string]string{"a": "b", "c": ""}, DriverOptions: map[string]string{"o": "bind"}}},
+		{value: "type=bind,src=/src,dst=/data,bind-recursive=writable", err: "option 'bind-recursive=writable' requires 'readonly'"},
+		{value: "type=bind,src=/src,dst=/data,ro,bind-recursive=readonly", err: "requires 'bind-propagation=rprivate'"},
+		{value: "type=bind,src=/src,dst=/data,bind-recursive=some", err: "invalid value for bind-recursive: some"},
 		{value: `type=bind,"src=/a,b",dst=/data`, want: Mount{Type: "bind", Source: "/a,b", Target: "/data"}},
 		{value: "dst=/data", want: Mount{Type: "volume", Target: "/data"}},
 		{value: "type=volume,src=name,dst=/data,volume-nocopy", want: Mount{Type: "volume", Source: "name", Target: "/data", NoCopy: true}},

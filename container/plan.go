@@ -299,6 +299,7 @@ var bindPropagation = map[string]uintptr{
 func (p *plans) bindSteps(m specs.Mount) ([]step.Step, error) {
 	flags, words := step.MountFlags(m.Options)
 	recursive := flags&unix.MS_REC != 0
+	readOnly := slices.Contains(m.Options, "rro")
 	how := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 	if recursive {
 		how |= unix.AT_RECURSIVE
@@ -317,6 +318,11 @@ func (p *plans) bindSteps(m specs.Mount) ([]step.Step, error) {
 		}
 		fd = len(p.clone.Files)
 		p.clone.Files = append(p.clone.Files, os.NewFile(uintptr(tree), m.Source))
+		if readOnly {
+			if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+				return nil, fmt.Errorf("make %s and what is mounted below read-only: %w", m.Source, err)
+			}
+		}
 	}
 	source, err := os.Stat(m.Source)
 	if err != nil && p.stdio != nil && !late {
@@ -338,7 +344,7 @@ func (p *plans) bindSteps(m specs.Mount) ([]step.Step, error) {
 		}
 		steps = append(steps, step.Touch{Path: m.Destination})
 	}
-	steps = append(steps, step.MoveMount{FD: fd, Source: m.Source, Target: m.Destination, Recursive: recursive})
+	steps = append(steps, step.MoveMount{FD: fd, Source: m.Source, Target: m.Destination, Recursive: recursive, ReadOnly: readOnly})
 	for word := range strings.SplitSeq(words, ",") {
 		if flag, ok := bindPropagation[word]; ok {
 			steps = append(steps, step.Mount{Target: m.Destination, Flags: flag})

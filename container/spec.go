@@ -337,17 +337,14 @@ func (c *Container) specMounts() []specs.Mount {
 	var asked []specs.Mount
 	for i, m := range c.Mounts {
 		if m.Type == "tmpfs" {
-			asked = append(asked, tmpfsMount(m, c.HostConfig.Mounts[i].Options))
+			asked = append(asked, tmpfsMount(m, c.asked(i).Options))
 			continue
 		}
-		access := "rw"
-		if !m.RW {
-			access = "ro"
+		source := m.Source
+		if m.Device != "" {
+			source = m.Device
 		}
-		asked = append(asked, specs.Mount{
-			Destination: m.Destination, Type: "bind", Source: m.Source,
-			Options: []string{"rbind", m.Propagation, access},
-		})
+		asked = append(asked, specs.Mount{Destination: m.Destination, Type: "bind", Source: source, Options: c.bindOptions(i)})
 	}
 	for target, options := range c.HostConfig.Tmpfs {
 		asked = append(asked, tmpfsMount(MountPoint{Destination: path.Clean(target), RW: true}, strings.Split(options, ",")))

@@ -134,7 +134,7 @@ func TestTheUsersMountsHideTheDefaults(t *testing.T) {
 			}}},
 			want: []string{
 				"/dev/mqueue mqueue", "/dev/shm shm",
-				"/a bind rbind,rslave,ro", "/a-b bind rbind,rprivate,rw", "/a/b bind rbind,rprivate,rw", "/a/b/c bind rbind,rprivate,rw",
+				"/a bind rbind,rslave,rro", "/a-b bind rbind,rprivate,rw", "/a/b bind rbind,rprivate,rw", "/a/b/c bind rbind,rprivate,rw",
 				"/etc/hostname bind", "/etc/hosts bind", "/etc/resolv.conf bind",
 			},
 		},
@@ -200,7 +200,7 @@ func mountWords(m specs.Mount) string {
 	switch {
 	case m.Source == "shm" || m.Type == "mqueue":
 		return m.Destination + " " + m.Source
-	case !slices.Contains(m.Options, "rw") && !slices.Contains(m.Options, "ro") && m.Type == "bind":
+	case !slices.Contains(m.Options, "rw") && !slices.Contains(m.Options, "ro") && !slices.Contains(m.Options, "rro") && m.Type == "bind":
 		return m.Destination + " bind" // gocker's own file
 	}
 	return m.Destination + " " + m.Type + " " + strings.Join(m.Options, ",")

@@ -50,9 +50,9 @@ func (c *Container) makeVolumes() error {
 			if !isVolume(m) {
 				continue
 			}
-			// The volumes that the image itself asks for come after the user's.
-			noCopy := i < len(c.HostConfig.Mounts) && c.HostConfig.Mounts[i].NoCopy
-			if err := makeVolume(m, &image, noCopy); err != nil {
+			asked := c.asked(i)
+			noCopy := asked.NoCopy || m.Borrowed || m.Device != ""
+			if err := makeVolume(m, &image, noCopy, volumeFacts{Labels: asked.Labels, Options: asked.DriverOptions}); err != nil {
 				return errors.Join(fmt.Errorf("create volume %s: %w", m.Name, err), image.close())
 			}
 		}
@@ -60,7 +60,8 @@ func (c *Container) makeVolumes() error {
 	})
 }
 
-func makeVolume(m MountPoint, image *imageView, noCopy bool) (err error) {
+// makeVolume makes a volume that is new as facts say, and fills one that is empty.
+func makeVolume(m MountPoint, image *imageView, noCopy bool, facts volumeFacts) (err error) {
 	v, err := lockVolume(filepath.Dir(m.Source))
 	if err != nil {
 		return err
@@ -69,6 +70,11 @@ func makeVolume(m MountPoint, image *imageView, noCopy bool) (err error) {
 	empty, err := v.isEmpty()
 	if err != nil || !empty {
 		return err
+	}
+	if _, err := os.Lstat(m.Source); errors.Is(err, os.ErrNotExist) {
+		if err := v.describe(facts); err != nil {
+			return err
+		}
 	}
 	var from *os.File
 	if !noCopy {

@@ -44,6 +44,7 @@ var explained = []struct {
 	{name: "little memory", args: "--rm -m 8m --entrypoint /bin/sh $BUSYBOX -c 'exec cat /proc/self/limits'"},
 	{name: "files", args: "--mount type=bind,source=$DIR/dir,target=/mnt/a --mount type=tmpfs,target=/scratch,tmpfs-size=1048576 --mount type=volume,source=filled,target=/data -v $DIR/dir:/mnt/b:ro,rslave -v $DIR/file:/etc/hosts -v \"$DIR/made here\":/mnt/c -v /new --tmpfs /run:size=1m,mode=1777,exec --shm-size 1m $BUSYBOX /probe /data /mnt/a /mnt/b /mnt/c /scratch /run /new"},
 	{name: "files in an image without directories", args: "--read-only -v $DIR/dir:/a/b/c --tmpfs /tmp $IMAGE /probe /a/b/c"},
+	{name: "a directory that is read-only with all below", args: "--rm -v $DIR/dir:/m:ro --mount type=bind,source=$DIR/dir,target=/n,readonly,bind-recursive=disabled $BUSYBOX /probe /m /n"},
 	{name: "a volume that the image fills", args: "--rm $BUSYBOX /probe /data"},
 	{name: "a user and an environment", args: "-u app -w /srv/app -e 'GREETING=it'\\''s a \"new\" $HOME' -e 'LINES=1\nINSIDE\n2' --env-file $DIR/env --hostname box --entrypoint /probe $BUSYBOX /srv/app"},
 	{name: "a user without a name", args: "-u 7:8 -h box $IMAGE"},
@@ -78,13 +79,14 @@ var explained = []struct {
 
 // notExplained are the flags of run that have no case, and why.
 var notExplained = map[string]string{
-	"detach-keys": "the client's, not the container's",
-	"explain":     "what is tested",
-	"help":        "makes no container",
-	"sig-proxy":   "the client's, not the container's",
-	"tty":         "the script says what it can't do; TestAScriptSaysWhatItCantDo",
-	"root":        "of all commands; the tests set it by GOCKER_ROOT",
-	"run-root":    "of all commands; the tests set it by GOCKER_RUN_ROOT",
+	"detach-keys":  "the client's, not the container's",
+	"explain":      "what is tested",
+	"help":         "makes no container",
+	"sig-proxy":    "the client's, not the container's",
+	"volumes-from": "needs another container: borrow-volumes.txtar",
+	"tty":          "the script says what it can't do; TestAScriptSaysWhatItCantDo",
+	"root":         "of all commands; the tests set it by GOCKER_ROOT",
+	"run-root":     "of all commands; the tests set it by GOCKER_RUN_ROOT",
 }
 
 func TestEachFlagOfRunIsExplained(t *testing.T) {

@@ -32,6 +32,7 @@ type createFlags struct {
 	rm, interactive, tty, readOnly  bool
 	privileged, quiet               bool
 	annotation, labelFile           []string
+	volumesFrom                     []string
 	names                           nameFlags
 	isolation                       isolationFlags
 }
@@ -52,6 +53,7 @@ func (f *createFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.env, "env", "e", nil, "Set environment variables")
 	flags.StringArrayVar(&f.envFile, "env-file", nil, "Read in a file of environment variables")
 	flags.StringArrayVarP(&f.volume, "volume", "v", nil, "Bind mount a volume")
+	flags.StringArrayVar(&f.volumesFrom, "volumes-from", nil, "Mount volumes from the specified container(s)")
 	flags.StringArrayVar(&f.tmpfs, "tmpfs", nil, "Mount a tmpfs directory")
 	flags.StringArrayVar(&f.mount, "mount", nil, "Attach a filesystem mount to the container")
 	flags.StringArrayVarP(&f.label, "label", "l", nil, "Set meta data on a container")
@@ -136,7 +138,7 @@ func (f *createFlags) options(flags *pflag.FlagSet, args []string) (container.Op
 	o.HostConfig = container.HostConfig{
 		NetworkMode: f.network, AutoRemove: f.rm, Privileged: f.privileged, ReadonlyRootfs: f.readOnly,
 		CapAdd: f.capAdd, CapDrop: f.capDrop, CpuShares: f.cpuShares, CpusetCpus: f.cpuset,
-		PidsLimit: f.pidsLimit, ContainerIDFile: f.cidfile, Binds: f.volume,
+		PidsLimit: f.pidsLimit, ContainerIDFile: f.cidfile, Binds: f.volume, VolumesFrom: f.volumesFrom,
 		LogConfig:   container.LogConfig{Type: f.logDriver, Config: keyValues(f.logOpt)},
 		Annotations: keyValues(f.annotation),
 	}

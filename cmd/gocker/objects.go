@@ -67,18 +67,6 @@ type hostConfigObject struct {
 	Mounts []mountObject `json:",omitempty"`
 }
 
-type mountObject struct {
-	Type        string
-	Source      string `json:",omitempty"`
-	Target      string
-	ReadOnly    bool         `json:",omitempty"`
-	BindOptions *bindOptions `json:",omitempty"`
-}
-
-type bindOptions struct {
-	Propagation string `json:",omitempty"`
-}
-
 // driverObject says how a root is put together: directories of an overlay.
 type driverObject struct {
 	Data map[string]string
@@ -128,7 +116,8 @@ func describeContainer(ctr *container.Container, size bool) (*containerObject, e
 		},
 	}
 	for i := range o.Mounts {
-		o.Mounts[i].Anonymous = false // not a word of docker's
+		m := &o.Mounts[i]
+		m.Anonymous, m.Borrowed, m.Device = false, false, "" // not docker's
 	}
 	if !ctr.State.StartedAt.IsZero() {
 		o.LogPath = ctr.LogPath()
@@ -149,20 +138,6 @@ func describeState(s container.State) stateObject {
 		OOMKilled: s.OOMKilled, Pid: s.Pid, ExitCode: s.ExitCode, Error: s.Error,
 		StartedAt: timeText(s.StartedAt), FinishedAt: timeText(s.FinishedAt),
 	}
-}
-
-// describeMounts returns the mounts of --mount. Those of -v, which come first, are
-// Binds.
-func describeMounts(h *container.HostConfig) []mountObject {
-	var objects []mountObject
-	for _, m := range h.Mounts[min(len(h.Binds), len(h.Mounts)):] {
-		o := mountObject{Type: m.Type, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}
-		if m.Propagation != "" {
-			o.BindOptions = &bindOptions{m.Propagation}
-		}
-		objects = append(objects, o)
-	}
-	return objects
 }
 
 // describeRoot tells the parts of the container's overlay. It is mounted in the

@@ -99,7 +99,8 @@ func (s MoveMount) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Source, Target string
 		Recursive      bool
-	}{s.Source, s.Target, s.Recursive})
+		ReadOnly       bool
+	}{s.Source, s.Target, s.Recursive, s.ReadOnly})
 }
 
 // MarshalJSON has the kind as a word.

@@ -204,15 +204,20 @@ type MoveMount struct {
 	FD             int
 	Source, Target string
 	Recursive      bool // the descriptor was opened with AT_RECURSIVE
+	ReadOnly       bool // and made read-only, with all that is mounted below
 }
 
 // Shell prints the bind mount that has the same effect.
 func (s MoveMount) Shell() string {
 	names := endOptions(s.Source, s.Target) + Quote(s.Source) + " " + Quote(s.Target)
+	bind := "--bind "
 	if s.Recursive {
-		return "mount --rbind " + names
+		bind = "--rbind "
 	}
-	return "mount --bind " + names
+	if s.ReadOnly {
+		bind += "-o ro=recursive " // util-linux 2.39
+	}
+	return "mount " + bind + names
 }
 
 // Do attaches the mount.

@@ -133,7 +133,8 @@ var prefixes = map[string]func(*reader){
 	},
 	"open_tree": func(r *reader) {
 		recursive := r.accept("--recursive")
-		r.add(OpenTree{FD: r.fd(), Source: r.word(), Recursive: recursive})
+		readOnly := r.accept("--read-only")
+		r.add(OpenTree{FD: r.fd(), Source: r.word(), Recursive: recursive, ReadOnly: readOnly})
 	},
 	"nsenter": readEnter,
 	"prlimit": readRlimit,

@@ -86,9 +86,9 @@ func TestALineIsReadAsSteps(t *testing.T) {
 			step.Capset{Permitted: bounding() &^ capabilities("chown")},
 			step.Exec{Files: []string{"./a=b"}, Args: []string{"a=b"}},
 		}}}},
-		{"open_tree --recursive 20 /src open_tree 21 /x unshare --pid", step.Plan{{Steps: []step.Step{
+		{"open_tree --recursive 20 /src open_tree --read-only 21 /x unshare --pid", step.Plan{{Steps: []step.Step{
 			step.OpenTree{FD: 20, Source: "/src", Recursive: true},
-			step.OpenTree{FD: 21, Source: "/x"},
+			step.OpenTree{FD: 21, Source: "/x", ReadOnly: true},
 			step.Exec{Files: []string{"/a/unshare", "/b/unshare"}, Args: []string{"unshare", "--pid"}, Env: env},
 		}}}},
 	} {

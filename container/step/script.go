@@ -135,7 +135,7 @@ func (s *Script) trees() []OpenTree {
 	var trees []OpenTree
 	for _, st := range s.Inside.Steps() {
 		if m, ok := st.(MoveMount); ok {
-			trees = append(trees, OpenTree{FD: firstTree + len(trees), Source: m.Source, Recursive: m.Recursive})
+			trees = append(trees, OpenTree{FD: firstTree + len(trees), Source: m.Source, Recursive: m.Recursive, ReadOnly: m.ReadOnly})
 		}
 	}
 	return trees

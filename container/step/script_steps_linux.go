@@ -2,6 +2,7 @@ package step
 
 import (
 	"fmt"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,7 @@ type OpenTree struct {
 	FD        int
 	Source    string
 	Recursive bool // with the mounts below it
+	ReadOnly  bool // all of them: see mount_setattr(2), Linux 5.12
 }
 
 // Shell prints a call of gocker itself, a prefix of a command: no tool of
@@ -23,11 +25,14 @@ type OpenTree struct {
 func (s OpenTree) Shell() string { return "gocker step " + s.prefix() }
 
 func (s OpenTree) prefix() string {
-	recursive := ""
+	options := ""
 	if s.Recursive {
-		recursive = "--recursive "
+		options = "--recursive "
 	}
-	return fmt.Sprintf("open_tree %s%d %s", recursive, s.FD, operand(s.Source))
+	if s.ReadOnly {
+		options += "--read-only "
+	}
+	return fmt.Sprintf("open_tree %s%d %s", options, s.FD, operand(s.Source))
 }
 
 // Do opens the mount.
@@ -42,6 +47,10 @@ func (s OpenTree) compile(p *program) {
 		flags |= unix.AT_RECURSIVE
 	}
 	p.add(unix.SYS_OPEN_TREE, cwd, p.cstring(s.Source), flags).hold = true
+	if s.ReadOnly {
+		attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+		p.add(unix.SYS_MOUNT_SETATTR, 0, p.cstring(""), unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, pointer(p, &attr), unsafe.Sizeof(attr)).onHeld = true
+	}
 	p.add(unix.SYS_DUP3, 0, uintptr(s.FD), 0).onHeld = true
 	p.add(unix.SYS_CLOSE).onHeld = true
 }
