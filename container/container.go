@@ -36,6 +36,8 @@ package container
 import (
 	"path/filepath"
 	"time"
+
+	"gocker/cgroup"
 )
 
 // Record is what the user asked for when the container was created. It is
@@ -234,6 +236,8 @@ type Container struct {
 	runDir    string // <run root>/<id>
 	layersDir string // <root>/layers
 	made      *Spec  // what Create has just written
+
+	cgroups *cgroup.Host // nil until it was looked at
 }
 
 // ShortID is the id's first 12 digits, which docker shows.

@@ -222,11 +222,11 @@ const execInto = 3
 
 // execPlans is the way of a new process into a running container.
 func (c *Container) execPlans(spec *Spec, into *os.File) (*plans, error) {
-	h, err := lookAtHost()
+	group, err := c.group()
 	if err != nil {
 		return nil, err
 	}
-	group, err := h.cgroups.Group(spec.Linux.CgroupsPath, nil)
+	caps, err := step.BoundingSet()
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +246,7 @@ func (c *Container) execPlans(spec *Spec, into *os.File) (*plans, error) {
 	p.inside = withoutEmpty(step.Plan{
 		{Why: "Enter the container: its control groups, so that it is counted and limited with the others, and its namespaces.", Man: "setns(2), cgroups(7)", Steps: enter},
 		{Why: "The working directory and what the process inherits.", Man: "umask(2), setrlimit(2)", Steps: inheritSteps(spec.Process)},
-		{Why: "Last, give up power, and become the command.", Man: "capabilities(7), credentials(7)", Steps: execSteps(spec, h.caps, spec.Process.Terminal)},
+		{Why: "Last, give up power, and become the command.", Man: "capabilities(7), credentials(7)", Steps: execSteps(spec, caps, spec.Process.Terminal)},
 	})
 	return p, nil
 }

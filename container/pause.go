@@ -92,6 +92,7 @@ func lookAtPauses(all ...*Container) error {
 				return err
 			}
 		}
+		c.cgroups = host
 		if c.State.Paused, err = host.At(c.groupPath()).Frozen(); err != nil {
 			return fmt.Errorf("look whether container %s is paused: %w", c.ShortID(), err)
 		}

@@ -156,11 +156,13 @@ func (r *running) await() error {
 
 // group is the container's control group, to look at and to end.
 func (c *Container) group() (*cgroup.Group, error) {
-	host, err := cgroup.Open()
-	if err != nil {
-		return nil, err
+	if c.cgroups == nil {
+		var err error
+		if c.cgroups, err = cgroup.Open(); err != nil {
+			return nil, err
+		}
 	}
-	return host.At(c.groupPath()), nil
+	return c.cgroups.At(c.groupPath()), nil
 }
 
 // groupPath is where the container's group is below the top of each hierarchy.
