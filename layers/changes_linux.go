@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,6 +32,10 @@ const (
 // same is no change. The uppermost directory may be changed by a hostile
 // container meanwhile: no link in it is followed.
 func (s Stack) Changes(hidden func(path string) bool) ([]Change, error) {
+	return s.compare(comparison{hidden: hidden})
+}
+
+func (s Stack) compare(c comparison) ([]Change, error) {
 	if len(s) == 0 {
 		return nil, errors.New("changes of a stack: it is empty")
 	}
@@ -43,33 +48,36 @@ func (s Stack) Changes(hidden func(path string) bool) ([]Change, error) {
 		return nil, errors.Join(err, unix.Close(upper))
 	}
 	defer below.close()
-	c := comparison{hidden: hidden}
-	err = c.directory(upper, below, "")
+	err = c.directory(upper, below, "", false)
 	return c.found, err
 }
 
 type comparison struct {
 	hidden func(string) bool
+	// copied says that a file which was copied up has changed, also where its size
+	// and time are the same.
+	copied bool
 	found  []Change
 }
 
 func (c *comparison) add(k ChangeKind, path string) { c.found = append(c.found, Change{k, path}) }
 
 // directory compares a directory, which it closes, with what is below it. With
-// nothing there, all that it holds is new.
-func (c *comparison) directory(fd int, below merged, path string) error {
+// nothing there, all that it holds is new. An opaque one hides what it does not
+// have itself, and so do those in it, which overlayfs leaves unmarked.
+func (c *comparison) directory(fd int, below merged, path string, opaque bool) error {
 	dir := os.NewFile(uintptr(fd), path)
 	defer dir.Close()
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		return ignoreVanished(err)
 	}
-	opaque, err := isOpaque(fd)
-	if err != nil {
-		return err
+	if !opaque {
+		if opaque, err = isOpaque(fd); err != nil {
+			return err
+		}
 	}
 	if opaque {
-		// It hides what it does not have itself.
 		more, err := below.names()
 		if err != nil {
 			return err
@@ -82,7 +90,7 @@ func (c *comparison) directory(fd int, below merged, path string) error {
 		if c.hidden(at) {
 			continue
 		}
-		if err := c.entry(fd, below, at, name); err != nil {
+		if err := c.entry(fd, below, at, opaque); err != nil {
 			return fmt.Errorf("compare %s: %w", at, err)
 		}
 	}
@@ -90,7 +98,8 @@ func (c *comparison) directory(fd int, below merged, path string) error {
 }
 
 // entry compares what has a name in a directory.
-func (c *comparison) entry(fd int, below merged, path, name string) error {
+func (c *comparison) entry(fd int, below merged, path string, opaque bool) error {
+	name := path[strings.LastIndexByte(path, '/')+1:]
 	var old unix.Stat_t
 	node, err := below.look(name)
 	was := err == nil
@@ -115,7 +124,7 @@ func (c *comparison) entry(fd int, below merged, path, name string) error {
 		return err
 	case !was:
 		c.add(Added, path)
-	case !alike(now, old):
+	case !alike(now, old), c.copied && now.Mode&unix.S_IFMT != unix.S_IFDIR:
 		c.add(Changed, path)
 	}
 	if now.Mode&unix.S_IFMT != unix.S_IFDIR {
@@ -126,7 +135,7 @@ func (c *comparison) entry(fd int, below merged, path, name string) error {
 		return ignoreVanished(err)
 	}
 	before := len(c.found)
-	if err := c.directory(dir, node.dirs, path); err != nil {
+	if err := c.directory(dir, node.dirs, path, opaque); err != nil {
 		return err
 	}
 	if len(c.found) > before && (before == 0 || c.found[before-1].Path != path) {

@@ -17,6 +17,7 @@ func TestChangesAreWhatTheUppermostDirectoryMakesOfTheRest(t *testing.T) {
 		file tree/deep/gone x
 		file tree/deep/kept x
 		file again/below x
+		file again/dir/below x
 		file again/both x
 		dir only/looked/at
 		dir becomes/file
@@ -36,6 +37,7 @@ func TestChangesAreWhatTheUppermostDirectoryMakesOfTheRest(t *testing.T) {
 		file again/.wh..wh..opq
 		file again/both longer
 		file again/above x
+		file again/dir/above x
 		dir only/looked/at
 		file becomes/file x
 		dir becomes/dir
@@ -55,7 +57,8 @@ func TestChangesAreWhatTheUppermostDirectoryMakesOfTheRest(t *testing.T) {
 		lines = append(lines, string(c.Kind)+" "+c.Path)
 	}
 	want := []string{
-		"C /again", "A /again/above", "D /again/below", "C /again/both", "D /again/middle",
+		"C /again", "A /again/above", "D /again/below", "C /again/both",
+		"C /again/dir", "A /again/dir/above", "D /again/dir/below", "D /again/middle",
 		"C /becomes", "C /becomes/dir", "A /becomes/dir/x", "C /becomes/file",
 		"C /etc", "D /etc/gone", "A /etc/new", "A /etc/new/in", "A /etc/new/in/here", "C /etc/passwd",
 		"C /link", "C /link/moved",

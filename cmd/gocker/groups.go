@@ -46,6 +46,7 @@ func (c *cli) newGroup(name, short string, members []member) *cobra.Command {
 func newContainerCommand(c *cli) *cobra.Command {
 	return c.newGroup("container", "Manage containers", []member{
 		{name: "attach", short: "attach", new: newAttachCommand},
+		{name: "cp", short: "cp", new: newCpCommand},
 		{name: "create", short: "create", new: newCreateCommand},
 		{name: "diff", short: "diff", new: newDiffCommand},
 		{name: "exec", short: "exec", new: newExecCommand},

@@ -93,6 +93,7 @@ var verbs = []struct {
 }{
 	{"attach", newAttachCommand},
 	{"container", newContainerCommand},
+	{"cp", newCpCommand},
 	{"create", newCreateCommand},
 	{"diff", newDiffCommand},
 	{"explain", newExplainCommand},
