@@ -62,6 +62,7 @@ var explained = []struct {
 	{name: "shared memory for others", args: "--rm --ipc shareable --shm-size 1m --entrypoint /bin/sh $BUSYBOX -c 'grep /dev/shm /proc/mounts; ls -la /dev/shm | wc -l; echo >/dev/shm/a; exit 8'", code: 8},
 	{name: "no shared memory", args: "--ipc none $IMAGE"},
 	{name: "the host's network", args: "--network host $IMAGE"},
+	{name: "one of the streams", args: "-a stdout --rm --entrypoint /bin/sh $BUSYBOX -c 'echo seen; echo not seen >&2; exit 2'", code: 2},
 	{name: "input", args: "-i $IMAGE", input: "a line\n"},
 	{name: "no input", args: "$IMAGE", input: "a line\n"},
 	{name: "a plain directory", args: "--rm --rootfs $DIR/rootfs /probe"},

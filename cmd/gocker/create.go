@@ -23,8 +23,9 @@ func newCreateCommand(c *cli) *cobra.Command {
 				return &exitError{code: 125, err: fmt.Errorf("gocker: %w\n\nRun 'gocker create --help' for more information", err)}
 			}
 			// Who starts it may attach to all that it has.
-			opts.Config.AttachStdout, opts.Config.AttachStderr = true, true
-			opts.Config.AttachStdin, opts.Config.StdinOnce = opts.Config.OpenStdin, opts.Config.OpenStdin
+			if err := f.attachTo(&opts.Config, false); err != nil {
+				return &exitError{code: 125, err: err}
+			}
 			if explain.wanted() {
 				return c.explain(explain, opts, args, (*container.Store).ExplainCreate)
 			}

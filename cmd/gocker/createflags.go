@@ -31,7 +31,7 @@ type createFlags struct {
 	cpuShares, pidsLimit            int64
 	rm, interactive, tty, readOnly  bool
 	privileged, quiet               bool
-	annotation, labelFile           []string
+	annotation, labelFile, attach   []string
 	volumesFrom                     []string
 	names                           nameFlags
 	isolation                       isolationFlags
@@ -71,6 +71,7 @@ func (f *createFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.logDriver, "log-driver", "", "Logging driver for the container: json-file, local or none")
 	flags.StringArrayVar(&f.logOpt, "log-opt", nil, "Log driver options")
 	flags.BoolVar(&f.rm, "rm", false, "Automatically remove the container and its anonymous volumes when it exits")
+	flags.StringArrayVarP(&f.attach, "attach", "a", nil, "Attach to STDIN, STDOUT or STDERR")
 	flags.BoolVarP(&f.interactive, "interactive", "i", false, "Keep STDIN open even if not attached")
 	flags.BoolVarP(&f.tty, "tty", "t", false, "Allocate a pseudo-TTY")
 	flags.BoolVar(&f.readOnly, "read-only", false, "Mount the container's root filesystem as read only")

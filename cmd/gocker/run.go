@@ -61,9 +61,9 @@ func (c *cli) runContainer(ctx context.Context, f *runFlags, cmd *cobra.Command,
 	if err != nil {
 		return 125, err
 	}
-	opts.Config.AttachStdout, opts.Config.AttachStderr = !f.detach, !f.detach
-	opts.Config.AttachStdin = opts.Config.OpenStdin && !f.detach
-	opts.Config.StdinOnce = opts.Config.AttachStdin
+	if err := f.create.attachTo(&opts.Config, f.detach); err != nil {
+		return 125, err
+	}
 	if f.explain.wanted() {
 		if err := c.explain(f.explain, opts, args, (*container.Store).ExplainRun); err != nil {
 			return 125, err
@@ -77,7 +77,7 @@ func (c *cli) runContainer(ctx context.Context, f *runFlags, cmd *cobra.Command,
 	cl := new(client)
 	if !f.detach {
 		var code int
-		if cl, code, err = c.newClient(opts.Config.Tty, opts.Config.AttachStdin, f.client.keys); err != nil {
+		if cl, code, err = c.newClient(opts.Config.Tty, opts.Config.StdinOnce, f.client.keys); err != nil {
 			return code, err
 		}
 	}
@@ -87,6 +87,9 @@ func (c *cli) runContainer(ctx context.Context, f *runFlags, cmd *cobra.Command,
 	}
 	if f.detach {
 		return c.background(store, ctr)
+	}
+	if cl.keep(&opts.Config); cl.streams.Out == nil && cl.streams.Err == nil {
+		return c.feed(store, ctr, cl, f.client.proxies(ctr))
 	}
 	return c.foreground(store, ctr, cl, f.client.proxies(ctr))
 }
