@@ -15,6 +15,7 @@ type completer func(*cli) []string
 // a group, which is a part of the name of one that is in a group alone: the first by what is in first, all that follow by what is in rest. Files
 // are completed where there is neither.
 var completions = map[string]struct{ first, rest completer }{
+	"attach":  {first: runningNames},
 	"create":  {first: imageNames},
 	"diff":    {first: containerNames},
 	"exec":    {first: runningNames},
@@ -46,6 +47,7 @@ var flagValues = map[string][]string{
 	"log-driver": {"json-file", "local", "none"},
 	"network":    {"host", "none"},
 	"pull":       {"always", "missing", "never"},
+	"restart":    {"always", "no", "on-failure", "unless-stopped"},
 	"signal":     {"HUP", "INT", "KILL", "QUIT", "STOP", "TERM", "USR1", "USR2"},
 }
 
@@ -90,7 +92,7 @@ func containerNames(c *cli) []string {
 }
 
 func runningNames(c *cli) []string {
-	return c.namesOf(func(ctr *container.Container) bool { return ctr.State.Status == container.Running })
+	return c.namesOf(func(ctr *container.Container) bool { return ctr.State.Up() })
 }
 
 func pausedNames(c *cli) []string {
@@ -98,7 +100,7 @@ func pausedNames(c *cli) []string {
 }
 
 func idleNames(c *cli) []string {
-	return c.namesOf(func(ctr *container.Container) bool { return ctr.State.Status != container.Running })
+	return c.namesOf(func(ctr *container.Container) bool { return !ctr.State.Up() })
 }
 
 // namesOf lists containers. Who may not see them gets none.
