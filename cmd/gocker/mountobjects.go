@@ -83,3 +83,34 @@ func describeTmpfs(options []string) *tmpfsOptions {
 	}
 	return o
 }
+
+// describeMountPoints returns the mounts as docker shows them: with the mode of
+// -v as it was given, and a propagation where there is a directory of the host.
+func describeMountPoints(ctr *container.Container) []container.MountPoint {
+	points := append([]container.MountPoint{}, ctr.Mounts...)
+	for i := range points {
+		m := &points[i]
+		switch {
+		case i < len(ctr.HostConfig.Binds):
+			m.Mode = modeOf(ctr.HostConfig.Binds[i])
+		case i < len(ctr.HostConfig.Mounts):
+			m.Mode = ""
+		}
+		if m.Type == "volume" && m.Mode == "" && i < len(ctr.HostConfig.Binds) && !m.Anonymous {
+			m.Mode = "z" // so that it can be shared, where there are labels
+		}
+		if m.Type != "bind" {
+			m.Propagation = ""
+		}
+		m.Anonymous, m.Borrowed, m.Device = false, false, "" // not docker's
+	}
+	return points
+}
+
+// modeOf is the last part of SOURCE:TARGET:MODE.
+func modeOf(bind string) string {
+	if parts := strings.SplitN(bind, ":", 3); len(parts) == 3 {
+		return parts[2]
+	}
+	return ""
+}

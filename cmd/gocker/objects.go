@@ -43,7 +43,7 @@ type containerObject struct {
 	SizeRw          *int64 `json:",omitempty"`
 	SizeRootFs      *int64 `json:",omitempty"`
 	Mounts          []container.MountPoint
-	Config          container.Config
+	Config          configObject
 	NetworkSettings networkObject
 }
 
@@ -59,12 +59,6 @@ type stateObject struct {
 	Error      string
 	StartedAt  string
 	FinishedAt string
-}
-
-// hostConfigObject is a container's HostConfig with its mounts in docker's form.
-type hostConfigObject struct {
-	container.HostConfig
-	Mounts []mountObject `json:",omitempty"`
 }
 
 // driverObject says how a root is put together: directories of an overlay.
@@ -103,21 +97,14 @@ func describeContainer(ctr *container.Container, size bool) (*containerObject, e
 		RestartCount:   ctr.State.RestartCount,
 		Driver:         storageDriver,
 		Platform:       "linux",
-		HostConfig: hostConfigObject{
-			HostConfig: ctr.HostConfig,
-			Mounts:     describeMounts(&ctr.HostConfig),
-		},
-		GraphDriver: describeRoot(ctr),
-		Mounts:      append([]container.MountPoint{}, ctr.Mounts...),
-		Config:      ctr.Config,
+		HostConfig:     describeHostConfig(&ctr.HostConfig),
+		GraphDriver:    describeRoot(ctr),
+		Mounts:         describeMountPoints(ctr),
+		Config:         configObject{Config: ctr.Config},
 		NetworkSettings: networkObject{
 			Ports:    map[string][]string{},
 			Networks: map[string]endpointObject{ctr.HostConfig.NetworkMode: {}},
 		},
-	}
-	for i := range o.Mounts {
-		m := &o.Mounts[i]
-		m.Anonymous, m.Borrowed, m.Device = false, false, "" // not docker's
 	}
 	if !ctr.State.StartedAt.IsZero() {
 		o.LogPath = ctr.LogPath()
