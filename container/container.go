@@ -107,6 +107,7 @@ type HostConfig struct {
 	PidsLimit         int64
 	MemorySwappiness  *int64            `json:",omitempty"` // 0 to 100, nil leaves the host's
 	OomKillDisable    bool              `json:",omitempty"`
+	Init              *bool             `json:",omitempty"` // a program that reaps is the first process
 	OomScoreAdj       int               `json:",omitempty"` // -1000 to 1000
 	GroupAdd          []string          `json:",omitempty"` // names or numbers
 	Annotations       map[string]string `json:",omitempty"`

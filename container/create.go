@@ -196,6 +196,11 @@ func (c *Container) write(spec *Spec) error {
 			return fmt.Errorf("create container: %w", err)
 		}
 	}
+	if c.HostConfig.hasInit() {
+		if err := (MakeInit{Path: c.initFile()}).Do(); err != nil {
+			return fmt.Errorf("create container: %w", err)
+		}
+	}
 	if err := c.makeSources(); err != nil {
 		return err
 	}

@@ -208,6 +208,13 @@ func (c *Container) files() (step.Plan, error) {
 		Man:   "hosts(5), resolv.conf(5), flock(2)",
 		Steps: steps,
 	}}
+	if c.HostConfig.hasInit() {
+		plan = append(plan, step.Group{
+			Why:   "The program that is going to be the first process: it starts the command, gives it the signals that it gets itself, and reaps what others leave.",
+			Man:   "wait(2), pid_namespaces(7)",
+			Steps: []step.Step{MakeInit{Path: c.initFile()}},
+		})
+	}
 	var sources []step.Step
 	for i, m := range c.Mounts {
 		switch {

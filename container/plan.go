@@ -331,7 +331,7 @@ func (p *plans) bindSteps(m specs.Mount) ([]step.Step, error) {
 
 	// What a plan that is only printed would make first is missing still:
 	// directories, and gocker's own files.
-	isDir := !slices.Contains(etcNames, filepath.Base(m.Source))
+	isDir := !slices.Contains(etcNames, filepath.Base(m.Source)) && m.Destination != initPath
 	if source != nil {
 		isDir = source.IsDir()
 	}

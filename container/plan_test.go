@@ -59,6 +59,7 @@ func TestAFeatureIsItsPlan(t *testing.T) {
 		{name: "privileged", o: Options{HostConfig: HostConfig{Privileged: true}}},
 		{name: "network-host", o: Options{Config: Config{Hostname: "box"}, HostConfig: HostConfig{NetworkMode: "host"}}},
 		{name: "ulimit", o: Options{HostConfig: HostConfig{Ulimits: []Ulimit{{Name: "nofile", Soft: 1024, Hard: 2048}, {Name: "core"}}}}},
+		{name: "init", o: Options{HostConfig: HostConfig{Init: new(true)}}},
 		{name: "rm", o: Options{HostConfig: HostConfig{AutoRemove: true}}},
 		{name: "rootfs", o: Options{Rootfs: "$TMP/root"}},
 		{name: "without-namespaces", o: Options{Config: Config{Hostname: "box"}, HostConfig: HostConfig{NetworkMode: "host", Without: []string{"pid", "ipc", "net", "cgroup"}}}},

@@ -114,7 +114,7 @@ func (c *Container) spec(u user) (*Spec, error) {
 		Version: specs.Version,
 		Process: &SpecProcess{
 			User:         specs.User{UID: u.uid, GID: u.gid, AdditionalGids: u.groups, Umask: &umask},
-			Args:         append([]string{c.Path}, c.Args...),
+			Args:         c.command(),
 			Env:          environment(conf, conf.Hostname, u.home),
 			Cwd:          path.Clean(cwd),
 			Capabilities: &specs.LinuxCapabilities{Bounding: names, Effective: permitted, Permitted: permitted},
@@ -368,6 +368,9 @@ func (c *Container) specMounts() []specs.Mount {
 		if !slices.ContainsFunc(asked, func(a specs.Mount) bool { return a.Destination == file.Destination }) {
 			asked = append(asked, file)
 		}
+	}
+	if c.HostConfig.hasInit() {
+		asked = append(asked, c.initMount())
 	}
 	slices.SortStableFunc(asked, func(a, b specs.Mount) int { return strings.Compare(a.Destination, b.Destination) })
 	return append(mounts, asked...)

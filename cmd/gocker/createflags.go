@@ -30,7 +30,7 @@ type createFlags struct {
 	stopTimeout                     int
 	cpuShares, pidsLimit            int64
 	rm, interactive, tty, readOnly  bool
-	privileged, quiet               bool
+	privileged, quiet, init         bool
 	annotation, labelFile, attach   []string
 	volumesFrom                     []string
 	names                           nameFlags
@@ -74,6 +74,7 @@ func (f *createFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.attach, "attach", "a", nil, "Attach to STDIN, STDOUT or STDERR")
 	flags.BoolVarP(&f.interactive, "interactive", "i", false, "Keep STDIN open even if not attached")
 	flags.BoolVarP(&f.tty, "tty", "t", false, "Allocate a pseudo-TTY")
+	flags.BoolVar(&f.init, "init", false, "Run an init inside the container that forwards signals and reaps processes")
 	flags.BoolVar(&f.readOnly, "read-only", false, "Mount the container's root filesystem as read only")
 	flags.BoolVar(&f.privileged, "privileged", false, "Give extended privileges to this container")
 	flags.StringSliceVar(&f.without, "without", nil, "UNSAFE: leave out one of the container's walls, to see what it is for: "+wallList())
@@ -145,6 +146,9 @@ func (f *createFlags) options(flags *pflag.FlagSet, args []string) (container.Op
 	}
 	if o.HostConfig.RestartPolicy, err = container.ParseRestartPolicy(f.restart); err != nil {
 		return o, err
+	}
+	if flags.Changed("init") {
+		o.HostConfig.Init = &f.init
 	}
 	if o.HostConfig.Without, err = container.ParseWithout(f.without); err != nil {
 		return o, err

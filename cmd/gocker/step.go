@@ -39,7 +39,7 @@ these, or after env -i, is executed.`,
 			return stepError(plan.Become())
 		},
 	}
-	cmd.AddCommand(newDeviceFilterCommand(), newUpperCommand(), newMakeVolumeCommand())
+	cmd.AddCommand(newDeviceFilterCommand(), newUpperCommand(), newMakeVolumeCommand(), newMakeInitCommand())
 	return cmd
 }
 
@@ -107,6 +107,20 @@ look at them, where nobody else sees it. Without a PATH, "", it stays empty.`,
 		DisableFlagsInUseLine: true,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return container.MakeVolume{Dir: args[0], At: args[1], Path: args[2], Lower: args[3:]}.Do()
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	return cmd
+}
+
+func newMakeInitCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:                   "make-init FILE",
+		Short:                 "Write the program that --init makes a container's first process",
+		Args:                  minArgs(1),
+		DisableFlagsInUseLine: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			return container.MakeInit{Path: args[0]}.Do()
 		},
 	}
 	cmd.Flags().SetInterspersed(false)

@@ -6,7 +6,6 @@ package step
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"unsafe"
@@ -155,7 +154,7 @@ func (k *keptProgram) file() (*os.File, error) {
 	for i := range table {
 		data = append(data, asBytes(&table[i])...)
 	}
-	text, err := keeperFile(len(data))
+	text, err := programFile(keeperCode(), keeperEnds, len(data))
 	if err != nil {
 		return nil, err
 	}
@@ -211,13 +210,14 @@ type elfSegment struct {
 	offset, address, physical, inFile, inMemory, align uint64
 }
 
-// keeperFile returns what is mapped as code: the headers of the file and the
-// keeper. Data of a size follows at keeperAlign.
-func keeperFile(dataSize int) ([]byte, error) {
-	code := unsafe.Slice((*byte)(keeperCode()), 1024)
-	end := bytes.Index(code, []byte(keeperEnds))
+// programFile returns what is mapped as code: the headers of the file, and code up
+// to the bytes with which it ends. Data of a size, unless that is zero, follows at
+// keeperAlign.
+func programFile(begins unsafe.Pointer, ends string, dataSize int) ([]byte, error) {
+	code := unsafe.Slice((*byte)(begins), 1024)
+	end := bytes.Index(code, []byte(ends))
 	if end < 0 {
-		return nil, errors.New("the keeper's code has no end")
+		return nil, fmt.Errorf("the code of a program has no end: %q", ends)
 	}
 	const (
 		executable, current           = 2, 1
@@ -239,6 +239,9 @@ func keeperFile(dataSize int) ([]byte, error) {
 	head.data = elfSegment{
 		kind: load, flags: mayRead | mayWrite, offset: keeperAlign, address: keeperData,
 		inFile: uint64(dataSize), inMemory: uint64(dataSize), align: keeperAlign,
+	}
+	if dataSize == 0 {
+		head.data = elfSegment{} // PT_NULL
 	}
 	head.stack = elfSegment{kind: stack, flags: mayRead | mayWrite}
 	return append(asBytes(&head), code[:end]...), nil
