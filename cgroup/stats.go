@@ -47,6 +47,10 @@ type Stats struct {
 	InactiveFile    uint64
 	CPU             time.Duration
 	Pids, PidsLimit uint64
+	// BlockRead and BlockWrite are bytes from and to disks. Version 2 counts
+	// them only where the controller io has been handed down, which gocker
+	// doesn't do.
+	BlockRead, BlockWrite uint64
 }
 
 // Stats reads the use of the group and of those below it. Of a group that is
@@ -64,6 +68,9 @@ func (g *Group) Stats() (Stats, error) {
 	key := func(to *uint64, key string) func(io.Reader) error {
 		return func(r io.Reader) (err error) { *to, err = keyed(r, key); return err }
 	}
+	blocks := func(parse func(io.Reader) (uint64, uint64, error)) func(io.Reader) error {
+		return func(r io.Reader) (err error) { s.BlockRead, s.BlockWrite, err = parse(r); return err }
+	}
 	var nsec, usec uint64
 	for _, f := range []struct {
 		controller, v1, v2 string
@@ -76,6 +83,8 @@ func (g *Group) Stats() (Stats, error) {
 		{"cpuacct", "cpuacct.usage", "", number(&nsec), nil},
 		{"cpu", "", "cpu.stat", nil, key(&usec, "usage_usec")},
 		{"pids", "pids.current", "pids.current", number(&s.Pids), number(&s.Pids)},
+		{"blkio", "blkio.throttle.io_service_bytes_recursive", "", blocks(blocksV1), nil},
+		{"io", "", "io.stat", nil, blocks(blocksV2)},
 		{"pids", "pids.max", "pids.max", number(&s.PidsLimit), number(&s.PidsLimit)},
 	} {
 		t, v2 := g.host.find(f.controller)
@@ -141,4 +150,46 @@ func keyed(r io.Reader, key string) (uint64, error) {
 		}
 	}
 	return 0, nil
+}
+
+// blocksV1 sums lines such as "8:0 Read 4096", one a device and operation. See
+// the kernel's blkio-controller.rst.
+func blocksV1(r io.Reader) (read, written uint64, err error) {
+	return sumBlocks(r, func(fields []string) []string {
+		if len(fields) == 3 { // else it is a total
+			return []string{fields[1] + "=" + fields[2]}
+		}
+		return nil
+	}, "Read=", "Write=")
+}
+
+// blocksV2 sums lines such as "8:0 rbytes=4096 wbytes=0 rios=1 …", one a device.
+// See cgroup-v2.rst, "io.stat".
+func blocksV2(r io.Reader) (read, written uint64, err error) {
+	return sumBlocks(r, func(fields []string) []string { return fields }, "rbytes=", "wbytes=")
+}
+
+// sumBlocks sums the numbers of words that begin with one of two keys.
+func sumBlocks(r io.Reader, words func(line []string) []string, readKey, writtenKey string) (read, written uint64, err error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		for _, w := range words(strings.Fields(line)) {
+			to, text := &read, strings.TrimPrefix(w, readKey)
+			if text == w {
+				to, text = &written, strings.TrimPrefix(w, writtenKey)
+			}
+			if text == w {
+				continue
+			}
+			n, err := strconv.ParseUint(text, 10, 64)
+			if err != nil {
+				return 0, 0, err
+			}
+			*to += n
+		}
+	}
+	return read, written, nil
 }

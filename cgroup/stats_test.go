@@ -2,8 +2,10 @@ package cgroup
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -55,5 +57,25 @@ func TestStatsAndEventsOfVersion1(t *testing.T) {
 	}
 	if e, err := g.Events(); err != nil || e.OOMKills != 2 {
 		t.Errorf("events: %+v, %v", e, err)
+	}
+}
+
+func TestBlocksAreSummedOverDevices(t *testing.T) {
+	for name, c := range map[string]struct {
+		parse func(io.Reader) (uint64, uint64, error)
+		text  string
+	}{
+		"version 1": {blocksV1, "8:0 Read 4096\n8:0 Write 512\n8:0 Sync 1\n8:0 Discard 0\n8:0 Total 4608\n7:1 Read 4\n7:1 Write 0\nTotal 4612\n"},
+		"version 2": {blocksV2, "8:0 rbytes=4096 wbytes=512 rios=1 wios=1 dbytes=9 dios=0\n7:1 rbytes=4\n"},
+	} {
+		if r, w, err := c.parse(strings.NewReader(c.text)); err != nil || r != 4100 || w != 512 {
+			t.Errorf("%s: read %d, written %d, %v", name, r, w, err)
+		}
+	}
+	if r, w, err := blocksV1(strings.NewReader("Total 0\n")); err != nil || r+w != 0 {
+		t.Errorf("nothing: read %d, written %d, %v", r, w, err)
+	}
+	if _, _, err := blocksV2(strings.NewReader("8:0 rbytes=many\n")); err == nil {
+		t.Error("a word was read as a number")
 	}
 }

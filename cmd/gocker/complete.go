@@ -32,6 +32,7 @@ var completions = map[string]struct{ first, rest completer }{
 	"rmi":     {first: imageNames, rest: imageNames},
 	"run":     {first: imageNames},
 	"start":   {first: idleNames, rest: idleNames},
+	"stats":   {first: containerNames, rest: containerNames},
 	"stop":    {first: runningNames, rest: runningNames},
 	"top":     {first: runningNames},
 	"unpause": {first: pausedNames, rest: pausedNames},

@@ -61,6 +61,7 @@ func newContainerCommand(c *cli) *cobra.Command {
 		{name: "rm", aliases: []string{"remove"}, short: "rm", new: newRmCommand},
 		{name: "run", short: "run", new: newRunCommand},
 		{name: "start", short: "start", new: newStartCommand},
+		{name: "stats", short: "stats", new: newStatsCommand},
 		{name: "stop", short: "stop", new: newStopCommand},
 		{name: "top", short: "top", new: newTopCommand},
 		{name: "unpause", short: "unpause", new: newUnpauseCommand},

@@ -115,6 +115,7 @@ var verbs = []struct {
 	{"rmi", newRmiCommand},
 	{"run", newRunCommand},
 	{"start", newStartCommand},
+	{"stats", newStatsCommand},
 	{"step", newStepCommand},
 	{"stop", newStopCommand},
 	{"system", newSystemCommand},
