@@ -76,8 +76,9 @@ type Config struct {
 	WorkingDir   string
 	Entrypoint   []string
 	Labels       map[string]string
-	StopSignal   string `json:",omitempty"`
-	StopTimeout  *int   `json:",omitempty"` // seconds, negative is for ever
+	StopSignal   string       `json:",omitempty"`
+	StopTimeout  *int         `json:",omitempty"` // seconds, negative is for ever
+	Healthcheck  *Healthcheck `json:",omitempty"`
 }
 
 // HostConfig is the part of a container that depends on the host. Sizes are in
@@ -214,6 +215,8 @@ type State struct {
 	RestartDelay time.Duration
 	// Paused is the kernel's to tell, when the container is looked at.
 	Paused bool `json:"-"`
+	// Health is the prober's to tell, nil without a health check.
+	Health *Health `json:"-"`
 }
 
 // Up reports whether the container runs, or is going to without anybody's doing.

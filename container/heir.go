@@ -183,7 +183,7 @@ func (m *Monitor) waitAsParent(pid int) (*Exit, error) {
 		return nil, fmt.Errorf("wait for the container: %w", err)
 	}
 	defer unix.Close(fd)
-	if err := sleepSmall(fd); err != nil {
+	if _, err := sleepSmall([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); err != nil {
 		return nil, fmt.Errorf("wait for the container: %w", err)
 	}
 	var status unix.WaitStatus

@@ -32,7 +32,8 @@ type condition func(*Container) bool
 //	before, since    a container: those created earlier, or later
 //	volume           a volume's name, a bind's source, or the place of either
 //	network          a network's name
-//	health, is-task  that a container has no health check and is no task
+//	health           starting, healthy, unhealthy, or none without a check
+//	is-task          that a container is no task
 //
 // Image looks images up; a name that it does not know is nobody's ancestor.
 func (s *Store) ParseFilter(conditions []string, image func(name string) (*Image, bool)) (Filter, error) {
@@ -111,7 +112,7 @@ func (s *Store) parseCondition(key, value string, image func(string) (*Image, bo
 		if !slices.Contains(healthWords, value) {
 			return nil, invalid
 		}
-		return func(*Container) bool { return value == "none" }, nil
+		return func(c *Container) bool { return c.State.HealthWord() == value }, nil
 	case "is-task":
 		task, err := strconv.ParseBool(value)
 		if err != nil {
@@ -126,7 +127,7 @@ func (s *Store) parseCondition(key, value string, image func(string) (*Image, bo
 // gocker is ever in it.
 var (
 	statusWords = []string{Created, Running, Paused, Restarting, "removing", Exited, "dead"}
-	healthWords = []string{"none", "starting", "healthy", "unhealthy"}
+	healthWords = []string{"none", Starting, Healthy, Unhealthy}
 )
 
 // descendsFrom reports whether the container's image is this one, or has all of

@@ -146,7 +146,11 @@ func (m *Monitor) start(streams Streams) error {
 		return err
 	}
 	m.plans.inside = nil // done; what is left is for the end
-	if err := m.recordStart(m.proc.Pid); err != nil {
+	err = m.recordStart(m.proc.Pid)
+	if err == nil {
+		err = m.store.startProber(m.c)
+	}
+	if err != nil {
 		return errors.Join(err, m.plans.group.Kill(), m.proc.Release())
 	}
 	if err := streams.ready(); err != nil {
@@ -166,7 +170,7 @@ func (m *Monitor) makePumps(s *stdio) {
 }
 
 func (m *Monitor) recordStart(pid int) error {
-	m.c.State = State{Status: Running, Pid: pid, StartedAt: time.Now().UTC(), FinishedAt: m.c.State.FinishedAt, RestartCount: m.c.State.RestartCount, RestartDelay: m.c.State.RestartDelay}
+	m.c.State = State{Status: Running, Pid: pid, StartedAt: time.Now().UTC(), FinishedAt: m.c.State.FinishedAt, RestartCount: m.c.State.RestartCount, RestartDelay: m.c.State.RestartDelay, Health: m.c.State.Health}
 	var err error
 	if m.c.State.StartTime, err = startTime(pid); err != nil {
 		return err
@@ -239,12 +243,12 @@ func (m *Monitor) ended(status unix.WaitStatus) (*Exit, error) {
 // finish records the exit and cleans up. Another may have begun with that. What is
 // left for [Monitor.again] is a container that is [Restarting].
 func (m *Monitor) finish(exit *Exit) error {
-	var err error
+	err := m.c.awaitProber()
 	if m.c.HostConfig.AutoRemove && m.c.kept() {
 		m.c.HostConfig.AutoRemove = false // of this end
 	}
 	if m.c.State.Status != Exited {
-		err = m.c.tell(exit.Code)
+		err = errors.Join(err, m.c.tell(exit.Code))
 		m.c.State.Status = Exited
 		m.c.State.Pid = 0
 		m.c.State.ExitCode = exit.Code

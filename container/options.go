@@ -59,7 +59,7 @@ func (o *Options) validate() error {
 	if h.AutoRemove && h.RestartPolicy.active() {
 		return errors.New("conflicting options: cannot specify both --restart and --rm")
 	}
-	for _, check := range []func() error{h.RestartPolicy.validate, h.validateLimits, h.validateSecurityOpt, o.validateNamespaces} {
+	for _, check := range []func() error{h.RestartPolicy.validate, h.validateLimits, o.Config.Healthcheck.validate, h.validateSecurityOpt, o.validateNamespaces} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -131,6 +131,7 @@ func (o *Options) config() (Config, error) {
 	}
 	maps.Copy(labels, c.Labels)
 	c.Labels = labels
+	c.Healthcheck = c.Healthcheck.withImage(image.Healthcheck)
 	if len(image.Volumes) > 0 {
 		c.Volumes = maps.Clone(image.Volumes)
 	}

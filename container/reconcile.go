@@ -106,6 +106,9 @@ func (c *Container) clean() error {
 	if err := group.Kill(); err != nil {
 		return err
 	}
+	if err := c.awaitProber(); err != nil {
+		return err
+	}
 	return c.hostPlan(spec, group).Undo()
 }
 

@@ -16,13 +16,15 @@ import (
 // back the memory that starting it took. Commands that end sooner don't pay.
 const settleAfter = 200 * time.Millisecond
 
-// sleepSmall waits until a process ends, and while it waits makes this one
+// sleepSmall waits as poll does, and while it waits for long makes this process
 // small: it will mostly sleep, beside others like it.
-func sleepSmall(pidfd int) error {
-	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-	ended, err := poll(fds, settleAfter)
-	if ended || err != nil {
-		return err
+func sleepSmall(fds []unix.PollFd, timeout time.Duration) (ready bool, err error) {
+	if timeout >= 0 && timeout < 4*settleAfter {
+		return poll(fds, timeout)
+	}
+	ready, err = poll(fds, settleAfter)
+	if ready || err != nil {
+		return ready, err
 	}
 	// Until now nothing was collected, see [Monitor.heir].
 	debug.SetGCPercent(50)
@@ -30,16 +32,18 @@ func sleepSmall(pidfd int) error {
 	ranges := programRanges()
 	// The collector has woken more of the program than will run from here on:
 	// let it come to rest before its pages go.
-	if ended, err = poll(fds, settleAfter); ended || err != nil {
-		return err
+	if ready, err = poll(fds, settleAfter); ready || err != nil {
+		return ready, err
 	}
 	for _, r := range ranges {
 		// They stay in the page cache, and what is needed again is mapped again.
 		// It is advice: an error changes nothing.
 		_, _, _ = unix.RawSyscall(unix.SYS_MADVISE, r.start, r.end-r.start, unix.MADV_DONTNEED)
 	}
-	_, err = poll(fds, -1)
-	return err
+	if timeout >= 0 {
+		timeout -= 2 * settleAfter
+	}
+	return poll(fds, timeout)
 }
 
 // poll waits until a descriptor is readable, for ever with a negative timeout.

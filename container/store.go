@@ -94,6 +94,9 @@ func (s *Store) read(id string) (*Container, error) {
 	if err == nil {
 		c.Name, err = os.Readlink(filepath.Join(c.dir, "name"))
 	}
+	if err == nil {
+		err = c.readHealth()
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, notFound{id}
 	}

@@ -182,10 +182,15 @@ func (p *pumps) endInput() {
 // stop returns when all that was read has been passed on, and no more is
 // going to be read.
 func (p *pumps) stop() {
+	p.abandon()
+	p.drain()
+}
+
+// abandon lets no more be read.
+func (p *pumps) abandon() {
 	for _, f := range p.outs {
 		_ = f.SetReadDeadline(time.Unix(1, 0)) // unless it has come to its end
 	}
-	p.drain()
 }
 
 // copyOut logs a stream and passes it on for as long as the clients take it. A

@@ -65,6 +65,8 @@ var explained = []struct {
 	{name: "one of the streams", args: "-a stdout --rm --entrypoint /bin/sh $BUSYBOX -c 'echo seen; echo not seen >&2; exit 2'", code: 2},
 	{name: "a command below an init", args: "--rm --init --read-only -u app --entrypoint sh $BUSYBOX -c 'cat /proc/1/cmdline; ls -l /sbin/docker-init | cut -c 1-30; grep -c docker-init /proc/mounts; exit 5'", code: 5},
 	{name: "no command below an init", args: "--rm --init $IMAGE no-such", code: 127},
+	{name: "a health check", args: "--health-cmd true --health-interval 1h --health-timeout 1s --health-retries 1 --health-start-period 2h --health-start-interval 1h $BUSYBOX"},
+	{name: "no health check", args: "--rm --no-healthcheck $IMAGE"},
 	{name: "input", args: "-i $IMAGE", input: "a line\n"},
 	{name: "no input", args: "$IMAGE", input: "a line\n"},
 	{name: "a plain directory", args: "--rm --rootfs $DIR/rootfs /probe"},

@@ -35,6 +35,7 @@ type createFlags struct {
 	volumesFrom                     []string
 	names                           nameFlags
 	isolation                       isolationFlags
+	health                          healthFlags
 }
 
 func (f *createFlags) register(flags *pflag.FlagSet) {
@@ -61,6 +62,7 @@ func (f *createFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.annotation, "annotation", nil, "Add an annotation to the container (passed through to the OCI runtime)")
 	f.names.register(flags)
 	f.isolation.register(flags)
+	f.health.register(flags)
 	flags.StringSliceVar(&f.capAdd, "cap-add", nil, "Add Linux capabilities")
 	flags.StringSliceVar(&f.capDrop, "cap-drop", nil, "Drop Linux capabilities")
 	flags.StringArrayVar(&f.ulimit, "ulimit", nil, "Ulimit options")
@@ -156,7 +158,7 @@ func (f *createFlags) options(flags *pflag.FlagSet, args []string) (container.Op
 	if slices.Contains(f.without, "net") && !flags.Changed("network") && !flags.Changed("net") {
 		o.HostConfig.NetworkMode = "host"
 	}
-	return o, errors.Join(f.sizes(&o.HostConfig), f.mounts(&o.HostConfig), f.ulimits(&o.HostConfig), f.names.apply(&o), f.isolation.apply(&o.HostConfig))
+	return o, errors.Join(f.sizes(&o.HostConfig), f.mounts(&o.HostConfig), f.ulimits(&o.HostConfig), f.names.apply(&o), f.health.apply(&o), f.isolation.apply(&o.HostConfig))
 }
 
 // keyValues makes a map of KEY=VALUE or KEY.

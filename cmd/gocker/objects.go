@@ -59,6 +59,7 @@ type stateObject struct {
 	Error      string
 	StartedAt  string
 	FinishedAt string
+	Health     *container.Health `json:",omitempty"`
 }
 
 // driverObject says how a root is put together: directories of an overlay.
@@ -124,6 +125,7 @@ func describeState(s container.State) stateObject {
 		Status: s.Word(), Running: s.Up(), Restarting: s.Status == container.Restarting, Paused: s.Paused,
 		OOMKilled: s.OOMKilled, Pid: s.Pid, ExitCode: s.ExitCode, Error: s.Error,
 		StartedAt: timeText(s.StartedAt), FinishedAt: timeText(s.FinishedAt),
+		Health: s.Health,
 	}
 }
 

@@ -154,7 +154,7 @@ func psTable(size bool) string {
 type psRow struct {
 	Command      string
 	CreatedAt    string
-	HealthStatus string // of a health check, which no container has
+	HealthStatus string // "" without a health check
 	ID           string
 	Image        string
 	Labels       string
@@ -206,6 +206,9 @@ func (v psView) row(ctr *container.Container) (psRow, error) {
 	}
 	if !v.noTrunc {
 		row.ID = ctr.ShortID()
+	}
+	if h := ctr.State.Health; h != nil {
+		row.HealthStatus = h.Status
 	}
 	var labels, mounts []string
 	for _, key := range slices.Sorted(maps.Keys(ctr.Config.Labels)) {
@@ -292,7 +295,14 @@ func statusText(s container.State, now time.Time) string {
 	case s.Status == container.Running:
 		up := "Up " + units.HumanDuration(now.Sub(s.StartedAt))
 		if s.Paused {
-			up += " (Paused)"
+			return up + " (Paused)"
+		}
+		switch health := s.HealthWord(); health {
+		case "none":
+		case container.Starting:
+			up += " (health: starting)"
+		default:
+			up += " (" + health + ")"
 		}
 		return up
 	case s.Status == container.Restarting:
