@@ -219,7 +219,7 @@ type said struct {
 // truth compares what gocker says with what there is. A monitor that lives may be
 // about to end something: then both change, and agree again.
 func (c *crasher) truth() (all []said, err error) {
-	err = poll(5*time.Second, func() error {
+	err = poll(patience(), func() error {
 		all, err = c.list()
 		if err != nil {
 			return err
