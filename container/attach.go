@@ -52,6 +52,7 @@ func (s *Store) Attach(c *Container, streams Streams) (*Attachment, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.close())
 	}
+	s.note(c, "attach")
 	return a, nil
 }
 

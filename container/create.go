@@ -30,6 +30,7 @@ func (s *Store) Create(o Options) (c *Container, warnings []string, err error) {
 	if err := c.write(spec); err != nil {
 		return nil, nil, errors.Join(err, s.discard(c))
 	}
+	s.note(c, "create")
 	return c, warnings, nil
 }
 

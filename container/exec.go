@@ -34,6 +34,9 @@ type Execution struct {
 	c       *Container
 	proc    *step.Process
 	streams *pumps
+
+	store *Store
+	id    string // for events
 }
 
 // Exec starts another process in a running container: in its namespaces and
@@ -60,7 +63,7 @@ func (s *Store) Exec(c *Container, o ExecOptions, streams Streams) (*Execution, 
 	if err != nil {
 		return nil, err
 	}
-	e := &Execution{c: c}
+	e := &Execution{c: c, store: s, id: NewID()}
 	var stdio *stdio
 	switch {
 	case o.Detach:
@@ -97,6 +100,9 @@ func (s *Store) Exec(c *Container, o ExecOptions, streams Streams) (*Execution, 
 			return nil, c.notRunning()
 		}
 		return nil, &StartError{Code: execCode(err), Message: execMessage(o.Args[0], err), err: err}
+	}
+	for _, action := range []string{"exec_create", "exec_start"} {
+		s.note(c, action+": "+strings.Join(o.Args, " "), "execID", e.id)
 	}
 	if err := streams.ready(); err != nil {
 		return nil, errors.Join(err, e.Signal(unix.SIGKILL), e.Leave())
@@ -294,6 +300,7 @@ func (e *Execution) Wait() (int, error) {
 	if status.Signaled() {
 		code = 128 + int(status.Signal())
 	}
+	e.store.note(e.c, "exec_die", append(exitAttributes(code), "execID", e.id)...)
 	return code, e.proc.Release()
 }
 

@@ -13,35 +13,45 @@ import (
 
 // logWatch tells of what happens to a log and to its container.
 type logWatch struct {
-	events *os.File      // of inotify(7)
-	change chan struct{} // something may have been written
-	ended  chan error    // the container has ended
+	*dirWatch
+	ended chan error // the container has ended
 }
 
 // watchLog begins to watch. Writing, and a new file's taking the log's name, are
 // seen in the directory.
 func (s *Store) watchLog(c *Container) (*logWatch, error) {
+	d, err := watchDir(filepath.Dir(c.logFile()))
+	if err != nil {
+		return nil, err
+	}
+	w := &logWatch{dirWatch: d, ended: make(chan error, 1)}
+	go func() { w.ended <- s.awaitStop(c) }()
+	return w, nil
+}
+
+// dirWatch tells of what happens to the files in a directory.
+type dirWatch struct {
+	events *os.File      // of inotify(7)
+	change chan struct{} // something may have been written
+}
+
+// watchDir begins to watch.
+func watchDir(dir string) (*dirWatch, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
-		return nil, fmt.Errorf("watch the log: inotify: %w", err)
+		return nil, fmt.Errorf("watch %s: inotify: %w", dir, err)
 	}
-	w := &logWatch{
-		events: os.NewFile(uintptr(fd), "inotify"),
-		change: make(chan struct{}, 1),
-		ended:  make(chan error, 1),
-	}
-	dir := filepath.Dir(c.logFile())
+	w := &dirWatch{events: os.NewFile(uintptr(fd), "inotify"), change: make(chan struct{}, 1)}
 	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_MODIFY|unix.IN_MOVED_TO|unix.IN_CREATE); err != nil {
 		w.close()
 		return nil, fmt.Errorf("watch %s: %w", dir, err)
 	}
 	go w.pass()
-	go func() { w.ended <- s.awaitStop(c) }()
 	return w, nil
 }
 
 // pass turns events into a note that there were some.
-func (w *logWatch) pass() {
+func (w *dirWatch) pass() {
 	buf := make([]byte, 4<<10)
 	for {
 		if _, err := w.events.Read(buf); err != nil {
@@ -54,7 +64,7 @@ func (w *logWatch) pass() {
 	}
 }
 
-func (w *logWatch) close() { w.events.Close() }
+func (w *dirWatch) close() { w.events.Close() }
 
 // awaitStop waits until the container has ended, and nobody is about to start it
 // again.

@@ -56,7 +56,7 @@ func TestAFollowerReadsToTheEndWhenTheContainerHasEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &logWatch{change: make(chan struct{}), ended: make(chan error, 1)}
+	w := &logWatch{dirWatch: &dirWatch{change: make(chan struct{})}, ended: make(chan error, 1)}
 	var got []string
 	r := &logReader{o: LogOptions{
 		Show: func(e *LogEntry) error { got = append(got, e.Log); return nil },

@@ -148,6 +148,7 @@ func (m *Monitor) start(streams Streams) error {
 	m.plans.inside = nil // done; what is left is for the end
 	err = m.recordStart(m.proc.Pid)
 	if err == nil {
+		m.store.note(m.c, "start")
 		err = m.store.startProber(m.c)
 	}
 	if err != nil {
@@ -254,6 +255,10 @@ func (m *Monitor) finish(exit *Exit) error {
 		m.c.State.ExitCode = exit.Code
 		m.c.State.OOMKilled = exit.OOMKilled
 		m.c.State.FinishedAt = time.Now().UTC()
+		if exit.OOMKilled {
+			m.store.note(m.c, "oom")
+		}
+		m.store.note(m.c, "die", exitAttributes(exit.Code)...)
 		restarts, rerr := m.restarts()
 		if restarts {
 			m.c.State.Status = Restarting

@@ -32,6 +32,7 @@ func (s *Store) Pause(name string) error {
 	if err != nil {
 		return fmt.Errorf("Cannot pause container %s: %w", c.ID, err)
 	}
+	s.note(c, "pause")
 	return nil
 }
 
@@ -48,6 +49,7 @@ func (s *Store) Unpause(name string) error {
 	if err := c.thaw(); err != nil {
 		return fmt.Errorf("Cannot unpause container %s: %w", c.ID, err)
 	}
+	s.note(c, "unpause")
 	return nil
 }
 

@@ -116,9 +116,13 @@ func (s *Store) Probe(id string) error {
 		if ended, err := poll(fds, 0); err != nil || ended {
 			return err // that is why it failed
 		}
+		before := health.Status
 		health.add(check, result, result.Start.Sub(c.State.StartedAt))
 		if err := c.writeHealth(&health); err != nil {
 			return err
+		}
+		if health.Status != before {
+			s.note(c, "health_status: "+health.Status)
 		}
 	}
 }

@@ -55,6 +55,7 @@ func (s *Store) buryMonitor(c *Container) error {
 	}
 	if c.State.Status == Running {
 		err = c.tell(killedCode)
+		s.note(c, "die", exitAttributes(killedCode)...)
 	}
 	switch {
 	case c.HostConfig.AutoRemove && !c.kept():

@@ -126,7 +126,13 @@ func (s *Store) removeLocked(c *Container, volumes bool) error {
 	if volumes {
 		errs = append(errs, s.removeVolumes(c))
 	}
-	return errors.Join(append(errs, c.delete())...)
+	// Whoever finds the record is the one who removes it.
+	_, gone := os.Lstat(c.recordPath())
+	err := c.delete()
+	if gone == nil && err == nil {
+		s.note(c, "destroy")
+	}
+	return errors.Join(append(errs, err)...)
 }
 
 // delete removes the directory. Without its record it is no container any

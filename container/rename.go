@@ -51,6 +51,9 @@ func (s *Store) Rename(name, to string) error {
 	if err := os.Rename(next, link); err != nil {
 		return fmt.Errorf("rename container: %w", err)
 	}
+	old := c.Name
+	c.Name = to
+	s.note(c, "rename", "oldName", "/"+old)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"time"
 
 	"gocker/cgroup"
@@ -91,7 +92,14 @@ func (r *running) signal(sig unix.Signal) error {
 	if err == unix.ESRCH {
 		return nil
 	}
+	if err == nil {
+		r.noteKill(sig)
+	}
 	return err
+}
+
+func (r *running) noteKill(sig unix.Signal) {
+	r.s.note(r.c, "kill", "signal", strconv.Itoa(int(sig)))
 }
 
 // kill ends all processes of this run, those too that are frozen, and that have
@@ -113,6 +121,7 @@ func (r *running) kill() error {
 	if err != nil {
 		return err
 	}
+	r.noteKill(unix.SIGKILL)
 	return group.Kill()
 }
 

@@ -74,7 +74,11 @@ func (r *running) stop(sig unix.Signal, o StopOptions) error {
 	if err != nil {
 		return fmt.Errorf("cannot stop container: %s: %w", c.Name, err)
 	}
-	return r.await()
+	err = r.await()
+	if err == nil {
+		r.s.note(c, "stop")
+	}
+	return err
 }
 
 // patience is the time between the stop signal and SIGKILL.
@@ -160,6 +164,9 @@ func (s *Store) Restart(name string, o StopOptions) (*Monitor, error) {
 	}
 	if err = errors.Join(err, takeBack(kept)); err != nil {
 		return m, failed(err)
+	}
+	if m != nil {
+		s.note(c, "restart")
 	}
 	return m, nil
 }

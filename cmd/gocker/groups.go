@@ -83,6 +83,7 @@ func newImageCommand(c *cli) *cobra.Command {
 func newSystemCommand(c *cli) *cobra.Command {
 	return c.newGroup("system", "Manage gocker", []member{
 		{name: "df", new: newSystemDfCommand},
+		{name: "events", short: "events", new: newEventsCommand},
 		{name: "info", short: "info", new: newInfoCommand},
 		{name: "prune", new: newSystemPruneCommand},
 	})

@@ -97,6 +97,7 @@ var verbs = []struct {
 	{"create", newCreateCommand},
 	{"diff", newDiffCommand},
 	{"explain", newExplainCommand},
+	{"events", newEventsCommand},
 	{"exec", newExecCommand},
 	{"image", newImageCommand},
 	{"images", newImagesCommand},

@@ -64,6 +64,7 @@ func (c *cli) pull(ctx context.Context, name, platform string, w io.Writer, quie
 	if err != nil {
 		return nil, err
 	}
+	c.note("pull", result.Reference.Familiar(), result.Reference.FamiliarName())
 	status := "Image is up to date for"
 	if result.Updated {
 		status = "Downloaded newer image for"

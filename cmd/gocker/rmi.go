@@ -22,8 +22,10 @@ func newRmiCommand(c *cli) *cobra.Command {
 				done, err := images.Remove(name, force)
 				for _, d := range done {
 					if d.Untagged != "" {
+						c.note("untag", d.Untagged, d.Untagged)
 						fmt.Fprintln(c.out, "Untagged: "+d.Untagged)
 					} else {
+						c.note("delete", d.Deleted, d.Deleted)
 						fmt.Fprintln(c.out, "Deleted: "+d.Deleted)
 					}
 				}
