@@ -79,12 +79,15 @@ func (s *Store) removeEnded(c *Container, volumes bool) error {
 	defer locked.Close()
 	// Only whoever has the lock can start it. A monitor that is starting one
 	// has its own lock before it has told so.
-	if err := readJSON(filepath.Join(c.dir, "state.json"), &c.State); err != nil {
+	now := State{}
+	if err := readJSON(filepath.Join(c.dir, "state.json"), &now); err != nil {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil // removed while this one waited
 		}
 		return err
 	}
+	now.Paused = c.State.Paused // the file does not tell
+	c.State = now
 	if c.State.Up() {
 		return errRunning
 	}
