@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"gocker/container/step"
 	"gocker/layers"
@@ -23,6 +24,12 @@ func (s *Store) withRoot(c *Container, f func(root *os.File) error) error {
 	if c.State.Status == Running {
 		return c.withRunningRoot(f)
 	}
+	return s.withIdleRoot(c, true, f)
+}
+
+// withIdleRoot is withRoot for a container that doesn't run, with its binds or
+// without. One that was started meanwhile is an error.
+func (s *Store) withIdleRoot(c *Container, binds bool, f func(root *os.File) error) error {
 	locked, err := s.lockThere(c)
 	if err != nil {
 		return err
@@ -33,9 +40,8 @@ func (s *Store) withRoot(c *Container, f func(root *os.File) error) error {
 		return err
 	}
 	*c = *now
-	if c.State.Status == Running { // it was started in between
-		locked.Close()
-		return c.withRunningRoot(f)
+	if c.State.Up() {
+		return fmt.Errorf("container %s has just been started: try again", c.ShortID())
 	}
 	if c.State.Status == Exited {
 		// Its monitor may be about to unmount what is mounted here.
@@ -44,7 +50,7 @@ func (s *Store) withRoot(c *Container, f func(root *os.File) error) error {
 		}
 	}
 	return onOwnThread(func() error {
-		root, err := c.mountRoot()
+		root, err := c.mountRoot(binds)
 		if err != nil {
 			return fmt.Errorf("mount the root of container %s: %w", c.ShortID(), err)
 		}
@@ -69,8 +75,9 @@ func (c *Container) withRunningRoot(f func(root *os.File) error) error {
 	return f(root)
 }
 
-// mountRoot mounts the container's root in a new mount namespace of this thread.
-func (c *Container) mountRoot() (*os.File, error) {
+// mountRoot mounts the container's root, with its binds or without, in a new mount
+// namespace of this thread.
+func (c *Container) mountRoot(binds bool) (*os.File, error) {
 	spec, err := c.Spec()
 	if err != nil {
 		return nil, err
@@ -97,7 +104,7 @@ func (c *Container) mountRoot() (*os.File, error) {
 		return nil, err
 	}
 	for _, m := range spec.Mounts {
-		if m.Type != "bind" {
+		if m.Type != "bind" || !binds {
 			continue
 		}
 		if err := mountIn(root, m); err != nil {
@@ -128,23 +135,22 @@ func mountIn(root *os.File, m specs.Mount) error {
 		return fmt.Errorf("open_tree: %w", err)
 	}
 	defer unix.Close(tree)
+	if flags&unix.MS_RDONLY != 0 || slices.Contains(m.Options, "rro") {
+		attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+		if err := unix.MountSetattr(tree, "", how&unix.AT_RECURSIVE|unix.AT_EMPTY_PATH, &attr); err != nil {
+			return fmt.Errorf("mount_setattr: %w", err)
+		}
+	}
 	place, err := makePlace(root, tree, m.Destination)
 	if err != nil {
 		return err
 	}
 	defer place.Close()
-	if err := unix.MoveMount(tree, "", int(place.Fd()), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH); err != nil {
+	err = unix.MoveMount(tree, "", int(place.Fd()), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
+	if err != nil {
 		return fmt.Errorf("move_mount: %w", err)
 	}
-	if flags&unix.MS_RDONLY == 0 {
-		return nil
-	}
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(tree, &fs); err != nil {
-		return err
-	}
-	keep := uintptr(fs.Flags) & (unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME)
-	return step.Mount{Target: pathIn(tree, "."), Flags: unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY | keep}.Do()
+	return nil
 }
 
 // makePlace opens the place of a mount, and makes it first if it is missing: a
