@@ -157,6 +157,15 @@ func (s *Store) Size(i *Image) (int64, error) {
 	return total, nil
 }
 
+// LayerSize returns the bytes of one unpacked layer.
+func (s *Store) LayerSize(chainID string) (int64, error) {
+	layers, err := s.Layers()
+	if err != nil {
+		return 0, err
+	}
+	return layers.Size(chainID)
+}
+
 func (s *Store) path(elem ...string) string {
 	return filepath.Join(append([]string{s.root}, elem...)...)
 }

@@ -25,6 +25,15 @@ func maxArgs(n int) cobra.PositionalArgs {
 	}
 }
 
+func rangeArgs(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if least <= len(args) && len(args) <= most {
+			return nil
+		}
+		return usageError(cmd, fmt.Sprintf("requires at least %d and at most %d %s", least, most, plural(most, "argument")))
+	}
+}
+
 // eachAtOnce does something with every argument at the same time, as some of it
 // takes long. Arguments that went well are printed, and errors, in the order of the
 // arguments; after an error it ends with exit code 1.

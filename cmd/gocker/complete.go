@@ -15,11 +15,14 @@ type completer func(*cli) []string
 // a group, which is a part of the name of one that is in a group alone: the first by what is in first, all that follow by what is in rest. Files
 // are completed where there is neither.
 var completions = map[string]struct{ first, rest completer }{
+	"commit":  {first: containerNames},
 	"attach":  {first: runningNames},
 	"create":  {first: imageNames},
 	"diff":    {first: containerNames},
 	"exec":    {first: runningNames},
 	"explain": {first: containerNames, rest: containerNames},
+	"export":  {first: containerNames},
+	"history": {first: imageNames},
 	"inspect": {first: objectNames, rest: objectNames},
 	"kill":    {first: runningNames, rest: runningNames},
 	"lab":     {first: func(*cli) []string { return experimentNames() }},
@@ -31,9 +34,11 @@ var completions = map[string]struct{ first, rest completer }{
 	"rm":      {first: containerNames, rest: containerNames},
 	"rmi":     {first: imageNames, rest: imageNames},
 	"run":     {first: imageNames},
+	"save":    {first: imageNames, rest: imageNames},
 	"start":   {first: idleNames, rest: idleNames},
 	"stats":   {first: containerNames, rest: containerNames},
 	"stop":    {first: runningNames, rest: runningNames},
+	"tag":     {first: imageNames, rest: imageNames},
 	"top":     {first: runningNames},
 	"unpause": {first: pausedNames, rest: pausedNames},
 	"update":  {first: containerNames, rest: containerNames},

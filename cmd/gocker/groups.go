@@ -46,10 +46,12 @@ func (c *cli) newGroup(name, short string, members []member) *cobra.Command {
 func newContainerCommand(c *cli) *cobra.Command {
 	return c.newGroup("container", "Manage containers", []member{
 		{name: "attach", short: "attach", new: newAttachCommand},
+		{name: "commit", short: "commit", new: newCommitCommand},
 		{name: "cp", short: "cp", new: newCpCommand},
 		{name: "create", short: "create", new: newCreateCommand},
 		{name: "diff", short: "diff", new: newDiffCommand},
 		{name: "exec", short: "exec", new: newExecCommand},
+		{name: "export", short: "export", new: newExportCommand},
 		{name: "inspect", short: "inspect", new: func(c *cli) *cobra.Command { return newInspectOf(c, "container") }},
 		{name: "kill", short: "kill", new: newKillCommand},
 		{name: "logs", short: "logs", new: newLogsCommand},
@@ -72,11 +74,16 @@ func newContainerCommand(c *cli) *cobra.Command {
 
 func newImageCommand(c *cli) *cobra.Command {
 	return c.newGroup("image", "Manage images", []member{
+		{name: "history", short: "history", new: newHistoryCommand},
+		{name: "import", short: "import", new: newImportCommand},
 		{name: "inspect", short: "inspect", new: func(c *cli) *cobra.Command { return newInspectOf(c, "image") }},
+		{name: "load", short: "load", new: newLoadCommand},
 		{name: "ls", aliases: []string{"list"}, short: "images", new: newImagesCommand},
 		{name: "prune", new: newImagePruneCommand},
 		{name: "pull", short: "pull", new: newPullCommand},
 		{name: "rm", aliases: []string{"remove"}, short: "rmi", new: newRmiCommand},
+		{name: "save", short: "save", new: newSaveCommand},
+		{name: "tag", short: "tag", new: newTagCommand},
 	})
 }
 
