@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/netip"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -28,6 +29,7 @@ type verb struct {
 	setup string // run by sh before the steps
 	tree  string // opened as a detached mount at descriptor 9
 	pidfd bool   // descriptor 9 is the helper, process 1
+	netns string // a network namespace that descriptors 9 and 10 are of, mounted
 	steps []step.Step
 	look  string // what the probe prints beside its usual sections
 	fails bool   // in all ways
@@ -104,6 +106,30 @@ var verbs = []verb{
 		step.LinkUp{Name: "veth0"}, step.LinkUp{Name: "up"}, step.LinkUp{Name: "up"},
 	}},
 	{name: "an interface that is not there can't be up", steps: []step.Step{step.LinkUp{Name: "eth9"}}, fails: true},
+	{name: "a bridge is made", steps: []step.Step{
+		step.Bridge{Name: "br0", MAC: mac}, step.Address{Link: "br0", Prefix: netip.MustParsePrefix("172.18.0.1/16")}, step.LinkUp{Name: "br0"},
+	}, look: "ip -j addr show dev br0; ip -j route"},
+	{name: "a bridge that is there is left as it is", setup: "ip link add br0 address 02:00:00:00:00:01 type bridge; ip link set br0 up", steps: []step.Step{step.Bridge{Name: "br0", MAC: mac}}},
+	{name: "an interface has no such name", steps: []step.Step{step.Bridge{Name: "sixteen-letters-", MAC: mac}}, fails: true},
+	{name: "an interface is removed", setup: "ip link add br0 type bridge", steps: []step.Step{step.DelLink{Name: "br0"}, step.DelLink{Name: "br0"}}},
+	{name: "loopback can't be removed", steps: []step.Step{step.DelLink{Name: "lo"}}, fails: true},
+	{name: "an address is of a small network", setup: "ip link add br0 address 02:00:00:00:00:01 type bridge", steps: []step.Step{
+		step.Address{Link: "br0", Prefix: netip.MustParsePrefix("10.9.8.6/29")}, step.LinkUp{Name: "br0"},
+	}, look: "ip -j addr show dev br0; ip -j route"},
+	{name: "an interface that is not there has no address", steps: []step.Step{step.Address{Link: "br0", Prefix: netip.MustParsePrefix("10.9.8.6/29")}}, fails: true},
+	{name: "what is for elsewhere goes to a gateway", setup: "ip link add br0 address 02:00:00:00:00:01 type bridge; ip addr add 172.18.0.2/16 dev br0; ip link set br0 up", steps: []step.Step{
+		step.DefaultRoute{Gateway: netip.MustParseAddr("172.18.0.1")},
+	}, look: "ip -j route"},
+	{name: "a gateway is not on any link", steps: []step.Step{step.DefaultRoute{Gateway: netip.MustParseAddr("172.18.0.1")}}, fails: true},
+	{name: "a cable leads into a bridge of another namespace", inside: true, netns: "/mnt/there", setup: `touch /mnt/there; unshare --net=/mnt/there sh -ec "ip link add br0 index 77 address 02:00:00:00:00:01 type bridge; ip link set br0 up"`, steps: []step.Step{
+		step.Veth{FD: 9, Own: 10, Name: "veth0", Bridge: "br0", BridgeIndex: 77, Inside: "eth0", MAC: mac},
+		step.Address{Link: "eth0", Prefix: netip.MustParsePrefix("172.18.0.2/16")},
+		step.LinkUp{Name: "eth0"},
+		step.DefaultRoute{Gateway: netip.MustParseAddr("172.18.0.1")},
+	}, look: `ip -j addr show dev eth0 | sed 's/"link_index":[0-9]*,//; s/,{"family":"inet6".*//'; ip -j route; nsenter --net=/proc/self/fd/9 ip -j link | sed 's/"address":"[^"]*",//g; s/"link_index":[0-9]*,//'`},
+	{name: "a cable's name is taken", inside: true, netns: "/mnt/there", setup: `touch /mnt/there; unshare --net=/mnt/there sh -ec "ip link add br0 index 77 type bridge; ip link add veth0 type bridge"`, steps: []step.Step{
+		step.Veth{FD: 9, Own: 10, Name: "veth0", Bridge: "br0", BridgeIndex: 77, Inside: "eth0", MAC: mac},
+	}, fails: true},
 	{name: "the umask is set", steps: []step.Step{step.Umask{Mask: 0o137}}},
 	{name: "limits are set", steps: []step.Step{
 		step.Rlimit{Resource: "nofile", Soft: 100, Hard: 2000}, step.Rlimit{Resource: "core", Soft: 0, Hard: 0}, step.Rlimit{Resource: "as", Soft: ^uint64(0), Hard: ^uint64(0)}, step.Rlimit{Resource: "fsize", Soft: 1 << 62, Hard: ^uint64(0) - 1},
@@ -241,6 +267,9 @@ var verbs = []verb{
 	}},
 	limits(), optionWords(), propagations(),
 }
+
+// mac is an address that is nobody's.
+var mac = [6]byte{2, 0x11, 0x22, 0x33, 0x44, 0x55}
 
 // known are the capabilities of this package, and docker those that docker
 // leaves to a container.

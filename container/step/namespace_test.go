@@ -82,7 +82,7 @@ func outcome(t *testing.T, v verb, way string) string {
 	if failed := status+"\n" == failure; failed != v.fails {
 		t.Errorf("%s %s: %s%s", way, status, &stdout, said)
 	}
-	if v.tree != "" || v.pidfd {
+	if v.tree != "" || v.pidfd || v.netns != "" {
 		seen = treeFile.ReplaceAllString(seen, "") // a mount that is moved is elsewhere then
 	}
 	return status + "\n" + normalise(seen)
@@ -252,6 +252,18 @@ func prepare(v verb) error {
 			return fmt.Errorf("pidfd_open: %w", err)
 		}
 		return place(n, tree, unix.FD_CLOEXEC)
+	}
+	if v.netns != "" {
+		for _, fd := range []int{tree, tree + 1} {
+			n, err := unix.Open(v.netns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return err
+			}
+			if err := place(n, fd, 0); err != nil {
+				return err
+			}
+		}
+		return unix.Unmount(v.netns, unix.MNT_DETACH)
 	}
 	if v.tree != "" {
 		n, err := unix.OpenTree(unix.AT_FDCWD, v.tree, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,50 +29,6 @@ func (s Sethostname) Undo() Step { return nil }
 
 func (s Sethostname) compile(p *program) {
 	p.add(unix.SYS_SETHOSTNAME, p.cstring(s.Name), uintptr(len(s.Name)))
-}
-
-// LinkUp sets a network interface up and leaves its other flags as they are,
-// which the ioctls of netdevice(7) can't do in one request. See rtnetlink(7).
-type LinkUp struct{ Name string }
-
-// Shell prints ip link set.
-func (s LinkUp) Shell() string { return "ip link set dev " + Quote(s.Name) + " up" }
-
-// Do sets the interface up.
-func (s LinkUp) Do() error { return do(s) }
-
-// Undo is nil: the end of the namespace is the undo.
-func (s LinkUp) Undo() Step { return nil }
-
-func (s LinkUp) compile(p *program) {
-	if len(s.Name) >= unix.IFNAMSIZ || strings.IndexByte(s.Name, 0) >= 0 {
-		p.err = fmt.Errorf("interface %q: %w", s.Name, unix.EINVAL)
-		return
-	}
-	request := &struct {
-		unix.NlMsghdr
-		unix.IfInfomsg
-		unix.RtAttr
-		name [unix.IFNAMSIZ]byte
-	}{
-		NlMsghdr:  unix.NlMsghdr{Type: unix.RTM_NEWLINK, Flags: unix.NLM_F_REQUEST | unix.NLM_F_ACK},
-		IfInfomsg: unix.IfInfomsg{Flags: unix.IFF_UP, Change: unix.IFF_UP},
-		RtAttr:    unix.RtAttr{Len: uint16(unix.SizeofRtAttr + len(s.Name) + 1), Type: unix.IFLA_IFNAME},
-	}
-	request.NlMsghdr.Len = uint32(unsafe.Sizeof(*request))
-	copy(request.name[:], s.Name)
-	reply := &struct {
-		unix.NlMsghdr
-		unix.NlMsgerr
-	}{}
-
-	p.add(unix.SYS_SOCKET, unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE).hold = true
-	p.add(unix.SYS_WRITE, 0, pointer(p, request), unsafe.Sizeof(*request)).onHeld = true
-	at := pointer(p, reply)
-	c := p.add(unix.SYS_READ, 0, at, unsafe.Sizeof(*reply))
-	c.onHeld = true
-	c.answer, c.answerAt = &reply.NlMsgerr.Error, at+unsafe.Sizeof(reply.NlMsghdr)+unsafe.Offsetof(reply.NlMsgerr.Error)
-	p.add(unix.SYS_CLOSE).onHeld = true
 }
 
 // Umask sets the file mode creation mask. See umask(2).
