@@ -1,5 +1,18 @@
-// Package network gives containers their network: today the files under /etc
-// that name hosts and resolvers.
+// Package network gives containers their network: a place on a bridge, and the
+// files under /etc that name hosts and resolvers.
+//
+// A *bridge* is a switch in the kernel. The host is connected to it, as the
+// *gateway* of all containers; each of those by a *cable*, a pair of interfaces of
+// which one is in its network namespace. The *rules* are the bridge's own table of
+// nftables, and what has to stand in the tables of others.
+//
+//	b, err := LookAtBridge(name)       // there, or with a subnet that is free
+//	f, err := LookAtFirewall(name)
+//	err = b.Plan(f).Do()               // makes what is missing
+//	addr, err := b.FreeAddress(id, taken)
+//
+// Who has which address is the caller's to keep, and so is the order in which
+// several callers do this.
 package network
 
 import (
@@ -70,6 +83,24 @@ func ResolvConf(host io.Reader, r Resolver) ([]byte, error) {
 		b.WriteString("options " + strings.Join(r.Options, " ") + "\n")
 	}
 	return []byte(b.String()), nil
+}
+
+// IsStub reports whether all resolvers of a resolv.conf(5) are the local one of
+// systemd-resolved(8), which containers can't reach: those that it asks itself are
+// in a file of its own.
+func IsStub(resolvConf io.Reader) (bool, error) {
+	stubs, others := 0, 0
+	lines := bufio.NewScanner(resolvConf)
+	for lines.Scan() {
+		switch f := strings.Fields(lines.Text()); {
+		case len(f) < 2 || f[0] != "nameserver":
+		case f[1] == "127.0.0.53" || f[1] == "127.0.0.54":
+			stubs++
+		default:
+			others++
+		}
+	}
+	return stubs > 0 && others == 0, lines.Err()
 }
 
 // replaces reports whether a line of the host's file is left out.

@@ -34,6 +34,19 @@ func TestHostsNamesTheLoopbackAndTheContainer(t *testing.T) {
 	}
 }
 
+func TestTheStubOfSystemdResolvedIsKnown(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": false, "nameserver 10.0.0.1": false, "# nameserver 127.0.0.53": false, "nameserver": false,
+		"nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch .\n": true,
+		"nameserver 127.0.0.53\nnameserver 10.0.0.1\n":              false,
+		"nameserver 127.0.0.1\n":                                    false,
+	} {
+		if got, err := network.IsStub(strings.NewReader(text)); err != nil || got != want {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+}
+
 func TestResolversOnTheHostsLoopbackAreLeftOut(t *testing.T) {
 	const host = `# written by a service
 nameserver 127.0.0.53
