@@ -118,8 +118,12 @@ func (m *Monitor) renew() error {
 	if err != nil {
 		return err
 	}
-	err = unix.Unlink(filepath.Join(m.c.runDir, doorName))
-	if err == nil || err == unix.ENOENT {
+	for _, name := range []string{doorName, leaseName} {
+		if gone := unix.Unlink(filepath.Join(m.c.runDir, name)); gone != nil && gone != unix.ENOENT {
+			err = errors.Join(err, gone)
+		}
+	}
+	if err == nil {
 		err = unix.Rename(made, m.c.runDir) // which is empty
 	}
 	if err != nil {

@@ -240,6 +240,7 @@ type Container struct {
 	runDir    string // <run root>/<id>
 	layersDir string // <root>/layers
 	made      *Spec  // what Create has just written
+	endpoint  *endpoint
 
 	cgroups *cgroup.Host // nil until it was looked at
 }

@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"strings"
@@ -21,6 +22,20 @@ func (c *Container) etcFiles() ([]etcFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	hosts, err := c.hosts()
+	if err != nil {
+		return nil, err
+	}
+	return []etcFile{
+		{"hostname", []byte(c.Config.Hostname + "\n")},
+		{"hosts", hosts},
+		{"resolv.conf", resolv},
+	}, nil
+}
+
+// hosts is /etc/hosts. That of a container on a bridge is written again when it
+// starts: only then has it an address.
+func (c *Container) hosts() ([]byte, error) {
 	more, err := c.extraHosts()
 	if err != nil {
 		return nil, err
@@ -29,19 +44,24 @@ func (c *Container) etcFiles() ([]etcFile, error) {
 	if c.Config.Domainname != "" {
 		name += "." + c.Config.Domainname + " " + c.Config.Hostname
 	}
-	return []etcFile{
-		{"hostname", []byte(c.Config.Hostname + "\n")},
-		{"hosts", network.Hosts(name, c.address(), more...)},
-		{"resolv.conf", resolv},
-	}, nil
+	return network.Hosts(name, c.address(), more...), nil
 }
 
-// address is the container's own, which loopback-only containers lack.
-func (c *Container) address() netip.Addr { return netip.Addr{} }
+// address is the container's own, which one that does not run lacks, or that has
+// loopback only.
+func (c *Container) address() netip.Addr {
+	if c.endpoint == nil {
+		return netip.Addr{}
+	}
+	return c.endpoint.address.Addr()
+}
 
 // gateway is the host's address, as the container has it. One that has nothing
 // but a loopback interface of its own has none.
 func (c *Container) gateway() netip.Addr {
+	if c.endpoint != nil {
+		return c.endpoint.bridge.Gateway.Addr()
+	}
 	if c.HostConfig.NetworkMode == "host" {
 		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
@@ -53,7 +73,7 @@ func (c *Container) resolvConf() ([]byte, error) {
 		Servers: c.HostConfig.Dns, Search: c.HostConfig.DnsSearch, Options: c.HostConfig.DnsOptions,
 		OwnNetwork: c.HostConfig.NetworkMode != "host",
 	}
-	f, err := os.Open("/etc/resolv.conf")
+	f, err := openResolvers(r.OwnNetwork)
 	if errors.Is(err, os.ErrNotExist) {
 		return network.ResolvConf(strings.NewReader(""), r)
 	}
@@ -62,6 +82,28 @@ func (c *Container) resolvConf() ([]byte, error) {
 	}
 	defer f.Close()
 	return network.ResolvConf(f, r)
+}
+
+// openResolvers opens the host's resolv.conf(5), or, for a network from which the
+// host's loopback can't be reached, the file with the resolvers behind it.
+func openResolvers(ownNetwork bool) (*os.File, error) {
+	f, err := os.Open("/etc/resolv.conf")
+	if err != nil || !ownNetwork {
+		return f, err
+	}
+	stub, err := network.IsStub(f)
+	if err == nil && stub {
+		if real, err := os.Open("/run/systemd/resolve/resolv.conf"); err == nil {
+			return real, f.Close()
+		}
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read resolv.conf: %w", err), f.Close())
+	}
+	return f, nil
 }
 
 // hostGateway stands for the host's address in --add-host.
@@ -77,6 +119,8 @@ func (c *Container) extraHosts() ([]network.Host, error) {
 			if addr, err = netip.ParseAddr(text); err != nil {
 				return nil, fmt.Errorf("invalid IP address in add-host: %q", text)
 			}
+		} else if !addr.IsValid() && c.HostConfig.NetworkMode == modeBridge {
+			continue // it does not run yet
 		} else if !addr.IsValid() {
 			return nil, errors.New("unable to derive the IP value for host-gateway")
 		}

@@ -19,6 +19,9 @@ func (s *Store) ExplainRun(o Options) (*step.Script, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.foreseePlace(c); err != nil {
+		return nil, err
+	}
 	h, err := lookAtHost()
 	if err != nil {
 		return nil, err
@@ -125,6 +128,9 @@ func (s *Store) ExplainStart(c *Container) (*step.Script, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.foreseePlace(c); err != nil {
+		return nil, err
+	}
 	h, err := lookAtHost()
 	if err != nil {
 		return nil, err
@@ -142,6 +148,17 @@ func (s *Store) ExplainStart(c *Container) (*step.Script, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.endpoint != nil {
+		hosts, err := c.hosts()
+		if err != nil {
+			return nil, err
+		}
+		script.Host = append(step.Plan{{
+			Why:   "The container's own name, with the address that it is going to have.",
+			Man:   "hosts(5)",
+			Steps: []step.Step{step.Write{Path: filepath.Join(c.dir, "hosts"), Data: string(hosts)}},
+		}}, script.Host...)
+	}
 	script.Title = "What 'gocker start' does for this container, step by step. Gocker makes the requests to the kernel itself; the lines have the same effect. Run by root, with util-linux, iproute2, nftables and coreutils, they start the same container; gocker takes it for one that doesn't run: what is left out is its state, its log and its monitor."
 	return script, nil
 }
@@ -156,7 +173,7 @@ func (c *Container) script(p *plans) (*step.Script, error) {
 	script := &step.Script{
 		Title:  "What 'gocker run' does for this container, step by step. Gocker makes the requests to the kernel itself; the lines have the same effect. Run by root, with util-linux, iproute2, nftables and coreutils, they make the same container, of which gocker knows nothing: what is left out is its record, its log and its monitor.",
 		Gocker: program,
-		Host:   p.host,
+		Host:   append(p.bridgePlan(), p.host...),
 		Clone:  &clone,
 		Born:   p.born(),
 		Inside: p.inside,

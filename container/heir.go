@@ -128,7 +128,7 @@ func (s *Store) Inherit(args ...string) error {
 	if m.c.State.Status == Restarting {
 		err = errors.Join(err, m.again())
 	}
-	return err
+	return errors.Join(err, s.SweepNetwork())
 }
 
 // inheritExec makes this process the other side of the terminal of an exec whose

@@ -112,6 +112,11 @@ func (m *Monitor) start(streams Streams) error {
 		return err
 	}
 	defer closeJoined(h.joined)
+	if m.c.HostConfig.NetworkMode == modeBridge {
+		if err := m.store.connect(m.c); err != nil {
+			return err
+		}
+	}
 	if m.log, err = m.c.openLog(); err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func (o *Options) validate() error {
 	switch {
 	case o.Name != "" && !validName(o.Name):
 		return invalidName(o.Name)
-	case h.NetworkMode != "none" && h.NetworkMode != "host":
+	case !slices.Contains([]string{"none", "host", modeBridge}, h.NetworkMode) && donor(h.NetworkMode) == "":
 		return fmt.Errorf("network %s not found", h.NetworkMode)
 	case h.ShmSize < 0:
 		return errors.New("SHM size can not be less than 0")

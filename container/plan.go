@@ -24,10 +24,11 @@ type plans struct {
 	inside step.Plan
 	// stdio is what the command gets as descriptors 0 to 2; nil means the
 	// plan is only printed, and nothing is opened.
-	stdio *stdio
-	links map[string]bool // from etcLinks
-	late  string          // a mount source that the host plan makes, "" for none
-	trees []lateTree
+	stdio    *stdio
+	links    map[string]bool // from etcLinks
+	endpoint *endpoint
+	late     string // a mount source that the host plan makes, "" for none
+	trees    []lateTree
 }
 
 // close closes what was opened for the plans.
@@ -93,7 +94,7 @@ func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
 	if err := findable(spec, group); err != nil {
 		return nil, err
 	}
-	p := &plans{group: group, host: c.hostPlan(spec, group), stdio: stdio}
+	p := &plans{group: group, host: c.hostPlan(spec, group), stdio: stdio, endpoint: c.endpoint}
 	if c.HostConfig.IpcMode == ipcShareable {
 		p.late = c.shm()
 	}
@@ -111,9 +112,15 @@ func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
 	}
 
 	share := p.joinSteps(h.joined)
+	connect, err := p.connectSteps(c.endpoint)
+	if err != nil {
+		p.close()
+		return nil, err
+	}
 
 	root, err := c.rootSteps(spec)
 	if err != nil {
+		p.close()
 		return nil, err
 	}
 	mounts, err := p.mountSteps(spec, group)
@@ -125,6 +132,7 @@ func (c *Container) plans(spec *Spec, h *host, stdio *stdio) (*plans, error) {
 		{Why: "How soon the kernel kills the process when the machine runs out of memory. What it starts inherits that.", Man: "proc_pid_oom_score_adj(5)", Steps: oomSteps(spec)},
 		{Why: "Enter the control groups, and a cgroup namespace in which they are the root.", Man: "cgroups(7), cgroup_namespaces(7)", Steps: join},
 		{Why: "Enter the namespaces of other containers.", Man: "setns(2)", Steps: share},
+		{Why: "A cable into the bridge: a pair of interfaces, of which eth0 is in the container's new network namespace and the other is a port of the bridge. (What programs do with IPv6 there would lead nowhere.)", Man: "veth(4), ip-link(8), ip-address(8), ip-route(8)", Steps: connect},
 		{Why: "The namespace starts with a copy of the host's mounts. Cut the ties, so that nothing mounted from here on shows on the host, or the other way round.", Man: "mount_namespaces(7)", Steps: privateSteps(spec)},
 		{Why: "The container's own host name, in its own UTS namespace.", Man: "uts_namespaces(7)", Steps: hostnameSteps(spec)},
 		root,

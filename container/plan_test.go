@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,8 +15,10 @@ import (
 	"gocker/cgroup"
 	"gocker/container/step"
 	"gocker/layers"
+	"gocker/network"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/nftables"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -58,6 +61,7 @@ func TestAFeatureIsItsPlan(t *testing.T) {
 		{name: "no-capabilities", o: Options{HostConfig: HostConfig{CapDrop: []string{"ALL"}}}},
 		{name: "privileged", o: Options{HostConfig: HostConfig{Privileged: true}}},
 		{name: "network-host", o: Options{Config: Config{Hostname: "box"}, HostConfig: HostConfig{NetworkMode: "host"}}},
+		{name: "network-bridge", o: Options{HostConfig: HostConfig{NetworkMode: "bridge", AutoRemove: true}}},
 		{name: "ulimit", o: Options{HostConfig: HostConfig{Ulimits: []Ulimit{{Name: "nofile", Soft: 1024, Hard: 2048}, {Name: "core"}}}}},
 		{name: "init", o: Options{HostConfig: HostConfig{Init: new(true)}}},
 		{name: "rm", o: Options{HostConfig: HostConfig{AutoRemove: true}}},
@@ -105,6 +109,9 @@ func printPlan(t *testing.T, o Options, onV1 bool) string {
 		t.Fatal(err)
 	}
 	forgetHost(t, spec, &o.HostConfig)
+	if o.HostConfig.NetworkMode == modeBridge {
+		c.endpoint = planEndpoint()
+	}
 	p, err := c.plans(spec, planHost(t, tmp, onV1), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +132,17 @@ func printPlan(t *testing.T, o Options, onV1 bool) string {
 		t.Errorf("sh does not understand it: %s", said)
 	}
 	return withoutHost(t, out.String(), tmp)
+}
+
+// planEndpoint is a place on a bridge that is not there yet, on a host whose
+// firewall drops.
+func planEndpoint() *endpoint {
+	b := network.Bridge{Name: "gocker0", Gateway: netip.MustParsePrefix("172.18.0.1/16")}
+	wall := network.Wall{Family: nftables.TableFamilyIPv4, Table: "filter", Chain: "FORWARD"}
+	return &endpoint{
+		bridge: b, missing: b.Plan(network.Firewall{Walls: []network.Wall{wall}}),
+		address: netip.MustParsePrefix("172.18.1.2/16"), mac: network.MAC(planID), cable: "veth01234567abcd",
+	}
 }
 
 var planID = strings.Repeat("0123456789abcdef", 4)

@@ -61,6 +61,7 @@ var explained = []struct {
 	{name: "devices", args: "--device /dev/zero:/dev/of/noughts:r --device-cgroup-rule 'c 1:11 r' $IMAGE /probe /dev/of", vm: true},
 	{name: "shared memory for others", args: "--rm --ipc shareable --shm-size 1m --entrypoint /bin/sh $BUSYBOX -c 'grep /dev/shm /proc/mounts; ls -la /dev/shm | wc -l; echo >/dev/shm/a; exit 8'", code: 8},
 	{name: "no shared memory", args: "--ipc none $IMAGE"},
+	{name: "the bridge", args: "--rm --network bridge --entrypoint /bin/sh $BUSYBOX -c 'ip -o addr show dev eth0; ip route; tail -n 1 /etc/hosts; cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6; gateway=$(ip route | grep ^default | cut -d \" \" -f 3); ping -q -c 1 -w 5 $gateway >/dev/null && echo it answers; exit 9'", code: 9, vm: true},
 	{name: "the host's network", args: "--network host $IMAGE"},
 	{name: "one of the streams", args: "-a stdout --rm --entrypoint /bin/sh $BUSYBOX -c 'echo seen; echo not seen >&2; exit 2'", code: 2},
 	{name: "a command below an init", args: "--rm --init --read-only -u app --entrypoint sh $BUSYBOX -c 'cat /proc/1/cmdline; ls -l /sbin/docker-init | cut -c 1-30; grep -c docker-init /proc/mounts; exit 5'", code: 5},
@@ -442,9 +443,13 @@ func settings(b *strings.Builder, dir string) {
 }
 
 var (
-	hexName     = regexp.MustCompile(`\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b`)
-	nsNumber    = regexp.MustCompile(`:\[\d+\]`)
-	mountPeers  = regexp.MustCompile(`(shared|master|propagate_from):(\d+)`)
+	hexName    = regexp.MustCompile(`\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b`)
+	nsNumber   = regexp.MustCompile(`:\[\d+\]`)
+	mountPeers = regexp.MustCompile(`(shared|master|propagate_from):(\d+)`)
+	// What a bridge, an address and a cable's end are called depends on the store
+	// and on the id.
+	ownAddress  = regexp.MustCompile(`\b(172\.(1[6-9]|2\d|3[01])|192\.168|10\.2\d\d)\.\d+\.\d+\b|\b02(:[0-9a-f]{2}){5}\b`)
+	otherEnd    = regexp.MustCompile(`"link_index":\d+`)
 	hostMinutes = regexp.MustCompile(`"(valid|preferred)_life_time":\d+`)
 )
 
@@ -452,7 +457,7 @@ var (
 // and the names that are made of them, and the numbers that the kernel gives out,
 // by the order in which they come.
 func normalise(text string) string {
-	names, mounts, devices, peers, spaces := order{}, order{}, order{}, order{}, order{}
+	names, mounts, devices, peers, spaces, addresses := order{}, order{}, order{}, order{}, order{}, order{}
 	var b strings.Builder
 	section := ""
 	for line := range strings.Lines(text) {
@@ -462,6 +467,8 @@ func normalise(text string) string {
 		line = hexName.ReplaceAllStringFunc(line, func(s string) string {
 			return "ID" + names.of(s[:12]) // a short one is the beginning of a long one
 		})
+		line = ownAddress.ReplaceAllStringFunc(line, addresses.of)
+		line = otherEnd.ReplaceAllString(line, `"link_index":N`)
 		line = hostMinutes.ReplaceAllString(line, `"$1":TIME`)
 		line = nsNumber.ReplaceAllStringFunc(line, spaces.of)
 		if f := strings.Fields(line); section == "mountinfo" && len(f) > 6 {

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"gocker/network"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -23,7 +25,7 @@ import (
 func leaks(home string, containers []string) []string {
 	var found []string
 	_ = poll(5*time.Second, func() error {
-		found = slices.Concat(mounts(home), files(home), cgroups(containers))
+		found = slices.Concat(mounts(home), files(home), cgroups(containers), bridge(home))
 		for _, p := range processes(home) {
 			found = append(found, p.String())
 		}
@@ -129,6 +131,24 @@ func files(home string) []string {
 		}
 	}
 	return found
+}
+
+// bridge finds the bridge of a script's store, which the next gocker that starts
+// nothing takes away.
+func bridge(home string) []string {
+	name := network.BridgeName(home + "/run")
+	if !network.HasBridge(name) {
+		return nil
+	}
+	ps := exec.Command(shared.gocker, "ps", "--quiet")
+	ps.Env = append(os.Environ(), "GOCKER_ROOT="+home+"/root", "GOCKER_RUN_ROOT="+home+"/run")
+	if out, err := ps.CombinedOutput(); err != nil {
+		return []string{fmt.Sprintf("gocker ps: %v\n%s", err, out)}
+	}
+	if !network.HasBridge(name) {
+		return nil
+	}
+	return []string{"bridge " + name}
 }
 
 // clean ends what a failed script has left and removes its directory.

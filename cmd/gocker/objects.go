@@ -107,6 +107,13 @@ func describeContainer(ctr *container.Container, size bool) (*containerObject, e
 			Networks: map[string]endpointObject{ctr.HostConfig.NetworkMode: {}},
 		},
 	}
+	if l, ok := ctr.Lease(); ok {
+		n := &o.NetworkSettings
+		n.Gateway, n.IPAddress, n.MacAddress = l.Gateway.String(), l.Address.Addr().String(), l.MAC
+		n.Networks[ctr.HostConfig.NetworkMode] = endpointObject{
+			Gateway: n.Gateway, IPAddress: n.IPAddress, IPPrefixLen: l.Address.Bits(), MacAddress: l.MAC,
+		}
+	}
 	if !ctr.State.StartedAt.IsZero() {
 		o.LogPath = ctr.LogPath()
 	}

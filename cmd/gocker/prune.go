@@ -123,6 +123,7 @@ func (c *cli) prune(f pruneFlags, what pruned, name, warning string) error {
 	var errs []error
 	if what.containers {
 		ids, bytes, err := store.Prune(filter)
+		err = errors.Join(err, store.SweepNetwork())
 		if len(ids) > 0 {
 			fmt.Fprintf(c.out, "Deleted Containers:\n%s\n\n", strings.Join(ids, "\n"))
 		}

@@ -73,6 +73,9 @@ func (c *cli) listContainers(f psFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := store.SweepNetwork(); err != nil {
+		fmt.Fprintln(c.err, err)
+	}
 	images := c.images()
 	filter, err := store.ParseFilter(f.filters, func(name string) (*container.Image, bool) {
 		img, err := images.Get(name)

@@ -29,7 +29,7 @@ func newRmCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.each(args, func(name string) error {
+			err = c.each(args, func(name string) error {
 				err := store.Remove(name, o)
 				if o.Force && errors.Is(err, container.ErrNotFound) {
 					fmt.Fprintln(c.err, err)
@@ -40,6 +40,7 @@ func newRmCommand(c *cli) *cobra.Command {
 				}
 				return err
 			})
+			return errors.Join(err, store.SweepNetwork())
 		},
 	}
 	cmd.Flags().BoolVarP(&o.Force, "force", "f", false, "Force the removal of a running container (uses SIGKILL)")

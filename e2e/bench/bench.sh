@@ -171,6 +171,22 @@ measure_start() {
 	fi
 }
 
+# measure_bridge has a network namespace of its own for the bridge.
+measure_bridge() {
+	cat >"$work/bridge.sh" <<-END
+		set -eu
+		ip link set lo up
+		hyperfine -N --warmup 5 --runs $runs --export-json "$work/bridge.json" \
+			"$gocker run --rm --pull never $image true" \
+			"$gocker run --rm --pull never --network none $image true" >&2
+		"$gocker" ps -q
+	END
+	unshare --net sh "$work/bridge.sh"
+	with=$(median "$work/bridge.json" 0) without=$(median "$work/bridge.json" 1)
+	added=$(awk "BEGIN { printf \"%.1f\", $with - $without }")
+	row "what the bridge adds to \`run --rm --network none IMAGE true\` (ms)" "$(ms "$with")" "$(ms "$without")" "$added" "<=5"
+}
+
 measure_throughput() {
 	count=100
 	cat >"$work/ours" <<-END
@@ -310,7 +326,7 @@ start_registry
 make_bundle
 : >"$work/table"
 : >"$work/left-out"
-for what in start throughput exec background list memory version explain size; do
+for what in start bridge throughput exec background list memory version explain size; do
 	if wanted "$what"; then "measure_$what"; fi
 done
 
