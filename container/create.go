@@ -72,6 +72,11 @@ func (s *Store) prepare(o Options) (c *Container, spec *Spec, warnings []string,
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	if donated[specs.NetworkNamespace] != "" {
+		if err := s.takeNames(c); err != nil {
+			return nil, nil, nil, err
+		}
+	}
 	u, err := findUser(conf.User, c.HostConfig.GroupAdd, c.lowerStack())
 	if err != nil {
 		return nil, nil, nil, err

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A container may be in namespaces of another one, its donor, by --pid or --ipc
-// container:NAME. Which process that is changes with each start of the donor: the
+// A container may be in namespaces of another one, its donor, by --pid, --ipc or
+// --network container:NAME. Which process that is changes with each start of the donor: the
 // path in config.json is that of the time when the container was created.
 
 // The values of --ipc beside host and container:NAME.
@@ -42,7 +42,7 @@ func (s *Store) nameDonors(h *HostConfig) (paths map[specs.LinuxNamespaceType]st
 	for _, j := range []struct {
 		kind specs.LinuxNamespaceType
 		mode *string
-	}{{specs.PIDNamespace, &h.PidMode}, {specs.IPCNamespace, &h.IpcMode}} {
+	}{{specs.PIDNamespace, &h.PidMode}, {specs.IPCNamespace, &h.IpcMode}, {specs.NetworkNamespace, &h.NetworkMode}} {
 		name := donor(*j.mode)
 		if name == "" {
 			continue
@@ -55,9 +55,34 @@ func (s *Store) nameDonors(h *HostConfig) (paths map[specs.LinuxNamespaceType]st
 		if paths == nil {
 			paths = map[specs.LinuxNamespaceType]string{}
 		}
-		paths[j.kind] = fmt.Sprintf("/proc/%d/ns/%s", d.State.Pid, j.kind)
+		file := string(j.kind)
+		if j.kind == specs.NetworkNamespace {
+			file = "net"
+		}
+		paths[j.kind] = fmt.Sprintf("/proc/%d/ns/%s", d.State.Pid, file)
 	}
 	return paths, nil
+}
+
+// takeNames gives a container with the network of another one that one's names.
+func (s *Store) takeNames(c *Container) error {
+	d, err := s.Get(donor(c.HostConfig.NetworkMode))
+	if err != nil {
+		return err
+	}
+	if !c.HostConfig.onHost(specs.UTSNamespace) {
+		c.Config.Hostname, c.Config.Domainname = d.Config.Hostname, d.Config.Domainname
+	}
+	return nil
+}
+
+// etcDir is where the files are that the container has: with the network of
+// another one it has those of that one, too.
+func (c *Container) etcDir() string {
+	if id := donor(c.HostConfig.NetworkMode); id != "" {
+		return filepath.Join(filepath.Dir(c.dir), id)
+	}
+	return c.dir
 }
 
 // joined is a process in a namespace that a container is going to be in.
@@ -86,8 +111,11 @@ func (s *Store) join(c *Container, spec *Spec) ([]joined, error) {
 
 func (s *Store) joinOne(c *Container, kind specs.LinuxNamespaceType) (joined, error) {
 	mode := c.HostConfig.PidMode
-	if kind == specs.IPCNamespace {
+	switch kind {
+	case specs.IPCNamespace:
 		mode = c.HostConfig.IpcMode
+	case specs.NetworkNamespace:
+		mode = c.HostConfig.NetworkMode
 	}
 	d, err := s.load(donor(mode))
 	if err != nil {

@@ -49,6 +49,12 @@ func (o *Options) validateNamespaces() error {
 		return errors.New("--uts: invalid UTS mode")
 	case h.CgroupnsMode != "" && h.CgroupnsMode != modeHost && h.CgroupnsMode != "private":
 		return errors.New("--cgroupns: invalid CGROUP mode")
+	case donor(h.NetworkMode) != "" && o.Config.Hostname != "":
+		return errors.New("conflicting options: hostname and the network mode")
+	case donor(h.NetworkMode) != "" && len(h.Dns)+len(h.DnsSearch)+len(h.DnsOptions) > 0:
+		return errors.New("conflicting options: dns and the network mode")
+	case donor(h.NetworkMode) != "" && len(h.ExtraHosts) > 0:
+		return errors.New("conflicting options: custom host-to-IP mapping and the network mode")
 	case h.UTSMode == modeHost && o.Config.Hostname != "":
 		return errors.New("conflicting options: hostname and the UTS mode")
 	case h.onHost(specs.UTSNamespace) && o.Config.Domainname != "":
@@ -58,6 +64,8 @@ func (o *Options) validateNamespaces() error {
 	}
 	for name := range h.Sysctls {
 		switch {
+		case isNetSysctl(name) && donor(h.NetworkMode) != "":
+			return fmt.Errorf("sysctl %q not allowed in the network namespace of another container", name)
 		case isNetSysctl(name) && h.onHost(specs.NetworkNamespace):
 			return fmt.Errorf("sysctl %q not allowed in host network namespace", name)
 		case !isNetSysctl(name) && h.onHost(specs.IPCNamespace):
@@ -90,7 +98,7 @@ func ParseSysctl(s string) (name, value string, err error) {
 // defaults, and what was asked for.
 func (c *Container) sysctls() map[string]string {
 	all := map[string]string{}
-	if !c.HostConfig.onHost(specs.NetworkNamespace) {
+	if !c.HostConfig.onHost(specs.NetworkNamespace) && donor(c.HostConfig.NetworkMode) == "" {
 		all["net.ipv4.ping_group_range"] = "0 2147483647"
 		all["net.ipv4.ip_unprivileged_port_start"] = "0"
 	}

@@ -362,7 +362,7 @@ func (c *Container) specMounts() []specs.Mount {
 	})
 	for _, name := range etcNames {
 		file := specs.Mount{
-			Destination: "/etc/" + name, Type: "bind", Source: filepath.Join(c.dir, name),
+			Destination: "/etc/" + name, Type: "bind", Source: filepath.Join(c.etcDir(), name),
 			Options: []string{"rbind", "rprivate"},
 		}
 		if !slices.ContainsFunc(asked, func(a specs.Mount) bool { return a.Destination == file.Destination }) {
