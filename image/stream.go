@@ -9,8 +9,9 @@ import (
 	"hash"
 	"io"
 
+	"gocker/image/inflate"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -19,6 +20,7 @@ import (
 // diff ID, to the last byte of either; any other end is an error.
 type layerReader struct {
 	blob     *blobReader
+	format   string // for errors
 	inflated io.Reader
 	close    func()
 	diff     hash.Hash
@@ -36,8 +38,7 @@ func newLayerReader(src io.Reader, keep io.Writer, d v1.Descriptor, diffID v1.Ha
 		diff:   sha256.New(),
 		diffID: diffID,
 	}
-	// bufio hands the decoders single bytes, so that they need no buffer of their
-	// own and read no further than the stream goes.
+	// The size of a read from the network, and of a write to keep.
 	buf := bufio.NewReaderSize(l.blob, 256<<10)
 	magic, err := buf.Peek(4)
 	if err != nil && err != io.EOF {
@@ -45,19 +46,15 @@ func newLayerReader(src io.Reader, keep io.Writer, d v1.Descriptor, diffID v1.Ha
 	}
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(buf)
-		if err != nil {
-			return nil, fmt.Errorf("gzip: %w", err)
-		}
-		l.inflated = z
+		l.format, l.inflated = "gzip", inflate.NewReader(buf)
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}), isSkippableFrame(magic):
 		z, err := zstd.NewReader(buf, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
 		if err != nil {
 			return nil, fmt.Errorf("zstd: %w", err)
 		}
-		l.inflated, l.close = z, z.Close
+		l.format, l.inflated, l.close = "zstd", z, z.Close
 	default:
-		l.inflated = buf
+		l.format, l.inflated = "tar", buf
 	}
 	return l, nil
 }
@@ -78,7 +75,7 @@ func (l *layerReader) Read(p []byte) (int, error) {
 	case err == io.EOF:
 		l.done = l.verify()
 	case err != nil:
-		l.done = l.blob.errOr(err)
+		l.done = l.blob.errOr(fmt.Errorf("%s: %w", l.format, err))
 	}
 	return n, l.done
 }

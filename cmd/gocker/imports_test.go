@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"cgroup":     {"container/step"},
 	"layers":     {"container/step"},
 	"network":    {"container/step"},
-	"image":      {"container/quickjson"},
+	"image":      {"container/quickjson", "image/inflate"},
 }
 
 // onlyInCmd are the libraries that talk to a user.
