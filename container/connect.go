@@ -73,18 +73,19 @@ func (s *Store) makeBridge(c *Container) (*endpoint, error) {
 		return nil, err
 	}
 	defer namespace.Close()
-	e, err := s.lookForPlace(c)
-	if err != nil {
-		return nil, err
+	// What others do to rules meanwhile can hide some from a look at them.
+	for tries := 0; ; tries++ {
+		e, err := s.lookForPlace(c)
+		if err != nil || e.missing == nil {
+			return e, err
+		}
+		if tries == 5 {
+			return nil, fmt.Errorf("bridge %s: it is down again", e.bridge.Name)
+		}
+		if err := e.missing.Do(); err != nil {
+			return nil, err
+		}
 	}
-	if err := e.missing.Do(); err != nil {
-		return nil, err
-	}
-	e, err = s.lookForPlace(c)
-	if err == nil && e.missing != nil {
-		err = fmt.Errorf("bridge %s: it is down again", e.bridge.Name)
-	}
-	return e, err
 }
 
 // lockSoon locks a file that anybody may keep locked: a container on the host's

@@ -102,7 +102,20 @@ func Ports(name string) (int, error) {
 	return ports, nil
 }
 
+// findBridge asks for what there is under a name. Another process may take it away
+// between two questions: then there is nothing.
 func findBridge(name string) (Bridge, error) {
+	b, err := askForBridge(name)
+	if errors.Is(err, unix.ENODEV) {
+		return Bridge{Name: name}, nil
+	}
+	if err != nil {
+		return b, fmt.Errorf("look at interface %s: %w", name, err)
+	}
+	return b, nil
+}
+
+func askForBridge(name string) (Bridge, error) {
 	b := Bridge{Name: name}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -117,30 +130,30 @@ func findBridge(name string) (Bridge, error) {
 		return r, unix.IoctlIfreq(fd, request, r)
 	}
 	r, err := ask(unix.SIOCGIFINDEX)
-	if errors.Is(err, unix.ENODEV) {
-		return b, nil
-	}
 	if err != nil {
-		return b, fmt.Errorf("look at interface %s: %w", name, err)
+		return b, err
 	}
 	b.Index = int(r.Uint32())
 	if r, err = ask(unix.SIOCGIFFLAGS); err != nil {
-		return b, fmt.Errorf("look at interface %s: %w", name, err)
+		return b, err
 	}
 	b.Up = r.Uint16()&unix.IFF_UP != 0
-	if r, err = ask(unix.SIOCGIFADDR); err != nil {
-		return b, nil // EADDRNOTAVAIL: it has none
+	if r, err = ask(unix.SIOCGIFADDR); errors.Is(err, unix.EADDRNOTAVAIL) {
+		return b, nil // it has none
+	}
+	if err != nil {
+		return b, err
 	}
 	addr, err := r.Inet4Addr()
 	if err != nil {
-		return b, fmt.Errorf("look at interface %s: %w", name, err)
+		return b, err
 	}
 	if r, err = ask(unix.SIOCGIFNETMASK); err != nil {
-		return b, fmt.Errorf("look at interface %s: %w", name, err)
+		return b, err
 	}
 	mask, err := r.Inet4Addr()
 	if err != nil {
-		return b, fmt.Errorf("look at interface %s: %w", name, err)
+		return b, err
 	}
 	ip, _ := netip.AddrFromSlice(addr)
 	b.Gateway = netip.PrefixFrom(ip, ones(mask))

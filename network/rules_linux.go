@@ -146,9 +146,13 @@ func drops(c *nftables.Chain) bool {
 		c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop
 }
 
-// passRules finds the rules of a [Pass] in a chain, by their comment.
+// passRules finds the rules of a [Pass] in a chain, by their comment. A chain that
+// has gone since it was listed has none.
 func passRules(c *nftables.Conn, chain *nftables.Chain, bridge string) ([]*nftables.Rule, error) {
 	rules, err := c.GetRules(chain.Table, chain)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil
+	}
 	ours := comment(bridge)
 	return slices.DeleteFunc(rules, func(r *nftables.Rule) bool { return !bytes.Equal(r.UserData, ours) }), err
 }
@@ -197,31 +201,47 @@ func (s Pass) Undo() step.Step { return nil }
 // comment is a rule's comment as nft(8) stores it.
 func comment(text string) []byte { return userdata.AppendString(nil, userdata.TypeComment, text) }
 
-// removePasses removes the rules of a bridge from all chains of others.
+// removePasses removes the rules of a bridge from all chains of others. Whoever
+// loads those anew may be as fast.
 func removePasses(bridge string) error {
+	var err error
+	for range 5 {
+		if err = removePassesOnce(bridge); !errors.Is(err, unix.ENOENT) {
+			break
+		}
+	}
+	return needsNFTables(err)
+}
+
+func removePassesOnce(bridge string) error {
 	c, err := nftables.New()
 	if err != nil {
-		return needsNFTables(err)
+		return err
 	}
 	chains, err := c.ListChains()
 	if err != nil {
-		return needsNFTables(err)
+		return err
 	}
+	found := false
 	for _, chain := range chains {
 		if chain.Hooknum == nil || *chain.Hooknum != *nftables.ChainHookForward || chain.Table.Name == bridge {
 			continue
 		}
 		rules, err := passRules(c, chain, bridge)
 		if err != nil {
-			return needsNFTables(err)
+			return err
 		}
 		for _, r := range rules {
+			found = true
 			if err := c.DelRule(r); err != nil {
-				return needsNFTables(err)
+				return err
 			}
 		}
 	}
-	return needsNFTables(c.Flush())
+	if !found {
+		return nil
+	}
+	return c.Flush()
 }
 
 // needsNFTables tells of a kernel that has no nftables. That is asked for by
