@@ -17,7 +17,6 @@ type chapter struct {
 	headings []string // of the second level
 	words    int      // outside of blocks
 	emptyRun bool     // it starts without images
-	ownNet   bool     // it plays with the host's network, so it gets another one
 }
 
 // block is a fenced block: "console" holds commands that are run and what they
@@ -80,8 +79,6 @@ func parseChapter(r io.Reader) (*chapter, error) {
 				next.soon = true
 			case "no images":
 				c.emptyRun = true
-			case "own network":
-				c.ownNet = true
 			default:
 				return nil, fmt.Errorf("line %d: unknown word to the test: %q", n, word)
 			}

@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"testing"
 	"time"
 
 	"gocker/e2e/fixture"
@@ -88,6 +89,23 @@ func (h *hub) environment() []string {
 		"HTTPS_PROXY=" + h.proxy.URL, "https_proxy=" + h.proxy.URL,
 		"SSL_CERT_FILE=" + h.authority, "CURL_CA_BUNDLE=" + h.authority,
 	}
+}
+
+// listenFor has the hub in a shell's network, too, at the same address, until the
+// function that it returns is called.
+func (h *hub) listenFor(t *testing.T, s *shell) (stop func()) {
+	namespace := fmt.Sprintf("/proc/%d/ns/net", s.cmd.Process.Pid)
+	var listener net.Listener
+	err := inNetwork(namespace, func() (err error) {
+		listener, err = net.Listen("tcp", h.proxy.Listener.Addr().String())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: h.proxy.Config.Handler, ErrorLog: log.New(io.Discard, "", 0)}
+	go func() { _ = server.Serve(listener) }()
+	return func() { _ = server.Close() }
 }
 
 func (h *hub) stop() {

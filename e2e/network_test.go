@@ -53,11 +53,22 @@ func inMachinesNetwork(f func() error) error {
 	if err != nil {
 		return err
 	}
+	return inNetwork(fmt.Sprintf("/proc/self/fd/%d", fd), f)
+}
+
+// inNetwork calls f in a network namespace: what it opens and starts is there.
+func inNetwork(namespace string, f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with this function
+		fd, err := unix.Open(namespace, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			done <- fmt.Errorf("open the network %s: %w", namespace, err)
+			return
+		}
+		defer unix.Close(fd)
 		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("enter the machine's network: %w", err)
+			done <- fmt.Errorf("enter the network %s: %w", namespace, err)
 			return
 		}
 		done <- f()

@@ -29,12 +29,9 @@ type shell struct {
 var errShell = errors.New("shell")
 
 // startShell runs a bash in namespaces of its own: what is typed there may change
-// mounts, the host name and System V objects, and with ownNet the network.
-func startShell(setup string, env []string, ownNet bool) (*shell, error) {
-	args := []string{"--mount", "--uts", "--ipc", "--propagation", "private"}
-	if ownNet {
-		args = append(args, "--net")
-	}
+// mounts, the host name, System V objects and the network.
+func startShell(setup string, env []string) (*shell, error) {
+	args := []string{"--mount", "--uts", "--ipc", "--net", "--propagation", "private"}
 	s := &shell{chunks: make(chan []byte)}
 	s.cmd = exec.Command("unshare", append(args, "bash", "--noprofile", "--norc", "-c", setup)...)
 	s.cmd.Env = env

@@ -124,14 +124,14 @@ func play(t *testing.T, page string, c *chapter, h *hub) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := fmt.Sprintf(setup, home)
-	if c.ownNet {
-		script = "ip link set lo up\n" + script
-	}
-	s, err := startShell(script, env, c.ownNet)
+	s, err := startShell("ip link set lo up\n"+fmt.Sprintf(setup, home), env)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, _, err := s.run("true"); err != nil {
+		t.Fatal(err) // it is in its namespaces now
+	}
+	t.Cleanup(h.listenFor(t, s))
 	ended := false
 	t.Cleanup(func() {
 		if !ended {
