@@ -1,18 +1,13 @@
 package image
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"hash"
 	"io"
 
-	"gocker/image/inflate"
-
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/klauspost/compress/zstd"
 )
 
 // layerReader inflates a layer and checks it. Its Read returns io.EOF only after
@@ -20,7 +15,7 @@ import (
 // diff ID, to the last byte of either; any other end is an error.
 type layerReader struct {
 	blob     *blobReader
-	format   string // for errors
+	format   compression
 	inflated io.Reader
 	close    func()
 	diff     hash.Hash
@@ -29,40 +24,19 @@ type layerReader struct {
 }
 
 // newLayerReader reads a blob from src and copies its bytes to keep. The
-// compression is seen in the first bytes: gzip (of one or more members), zstd, or
-// none.
+// compression is seen in the first bytes.
 func newLayerReader(src io.Reader, keep io.Writer, d v1.Descriptor, diffID v1.Hash) (*layerReader, error) {
 	l := &layerReader{
 		blob:   &blobReader{src: src, keep: keep, want: d, sum: sha256.New()},
-		close:  func() {},
 		diff:   sha256.New(),
 		diffID: diffID,
 	}
-	// The size of a read from the network, and of a write to keep.
-	buf := bufio.NewReaderSize(l.blob, 256<<10)
-	magic, err := buf.Peek(4)
-	if err != nil && err != io.EOF {
+	var err error
+	l.inflated, l.format, l.close, err = inflated(l.blob)
+	if err != nil {
 		return nil, err
 	}
-	switch {
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		l.format, l.inflated = "gzip", inflate.NewReader(buf)
-	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}), isSkippableFrame(magic):
-		z, err := zstd.NewReader(buf, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
-		if err != nil {
-			return nil, fmt.Errorf("zstd: %w", err)
-		}
-		l.format, l.inflated, l.close = "zstd", z, z.Close
-	default:
-		l.format, l.inflated = "tar", buf
-	}
 	return l, nil
-}
-
-// isSkippableFrame knows the zstd frames that hold metadata (RFC 8878, 3.1.2),
-// with which an estargz-like blob may begin.
-func isSkippableFrame(magic []byte) bool {
-	return len(magic) == 4 && magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:], []byte{0x2a, 0x4d, 0x18})
 }
 
 func (l *layerReader) Read(p []byte) (int, error) {
