@@ -13,7 +13,13 @@
 //   - the monitor is the one process that stays beside a running container: it
 //     does the host plan, forks the container's first process with the inside
 //     plan, keeps its log, waits for it, and takes the host plan back. While
-//     there is a client in the foreground, it is that; after it, its heir.
+//     there is a client in the foreground, it is that; after it, its heir;
+//   - the door is the monitor's socket, by which other clients are attached to
+//     the container's streams;
+//   - the endpoint is its place on the bridge for one run, and the lease, a link
+//     in the run directory, what says that the address is taken;
+//   - the prober is a process beside the monitor of a container with a health
+//     check, which executes that.
 //
 // A container's life, as [Store] offers it:
 //
@@ -42,7 +48,8 @@ import (
 
 // Record is what the user asked for when the container was created. It is
 // written last of all the container's files, and is what makes the directory a
-// container; only an update of the limits replaces it. The field names are docker's, as inspect shows them.
+// container; only an update replaces it. The field names are docker's, as inspect
+// shows them.
 type Record struct {
 	ID         string
 	Created    time.Time

@@ -12,11 +12,12 @@ import (
 type completer func(*cli) []string
 
 // A verb's arguments are completed by its name by itself, whatever it is called in
-// a group, which is a part of the name of one that is in a group alone: the first by what is in first, all that follow by what is in rest. Files
-// are completed where there is neither.
+// a group; the group is a part of the name of a verb that is only there. The first
+// argument is one of first, all that follow are of rest. Files are completed where
+// there is neither.
 var completions = map[string]struct{ first, rest completer }{
-	"commit":  {first: containerNames},
 	"attach":  {first: runningNames},
+	"commit":  {first: containerNames},
 	"create":  {first: imageNames},
 	"diff":    {first: containerNames},
 	"exec":    {first: runningNames},
