@@ -34,7 +34,12 @@ func newCommitCommand(c *cli) *cobra.Command {
 			if len(args) == 2 {
 				name = args[1]
 			}
-			id, err := c.commit(cmd.Context(), args[0], name, f)
+			// A container that stands still meanwhile must not stay so.
+			ctx, caught := untilSignal(cmd.Context())
+			id, err := c.commit(ctx, args[0], name, f)
+			if sig := caught(); sig != 0 && err != nil {
+				return &exitError{code: 128 + int(sig), err: errors.New("commit interrupted")}
+			}
 			if err == nil {
 				fmt.Fprintln(c.out, id)
 			}
